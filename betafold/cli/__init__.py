@@ -1,0 +1,1 @@
+"""Command line: one module per sub-command, one sub-command per step of the workflow."""

@@ -1,0 +1,65 @@
+"""``betafold STEP ...``: parse the arguments, run the step, turn mistakes into one line."""
+
+import argparse
+import importlib
+import os
+import sys
+
+from betafold import __version__
+from betafold.errors import BetaFoldError
+
+STEPS = (
+    "predict",
+    "evaluate",
+    "fetch",
+    "label",
+    "split",
+    "embed",
+    "train",
+    "calibrate",
+    "bundle",
+    "report",
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser with one sub-parser per module in this package; no heavy import happens here."""
+    parser = argparse.ArgumentParser(
+        prog="betafold",
+        description="Backbone structures of peptides of 10-30 residues, with calibrated confidence.",
+    )
+    parser.add_argument("--version", action="version", version=f"betafold {__version__}")
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    for name in STEPS:
+        module = importlib.import_module(f"betafold.cli.{name}")
+        sub = steps.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.SUMMARY,
+            epilog=f"example:\n  {module.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one step and return its exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except BetaFoldError as error:
+        print(f"betafold {args.step}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"betafold {args.step}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) went away: not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

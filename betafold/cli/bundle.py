@@ -1,0 +1,12 @@
+"""``betafold bundle``."""
+
+SUMMARY = "not built yet"
+EXAMPLE = "betafold bundle --help"
+
+
+def add_arguments(parser):
+    pass
+
+
+def run(args) -> int:
+    raise NotImplementedError
