@@ -1,1 +1,1 @@
-"""evaluation."""
+"""Structures against natives: metrics, trivial baselines, tables, intervals and calibration."""
