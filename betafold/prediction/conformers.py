@@ -1,0 +1,212 @@
+"""From a torsion distribution to a few ranked conformers per peptide, without knowing the native structure.
+
+Candidates are the distribution's mode and samples from it. With d = CA-RMSD, the samples stand for what the model
+holds possible, so the mean of d from a candidate to them is the RMSD to expect of it.
+
+- ``ranking="medoid"``: rank 1 is the candidate of least expected RMSD (a minimum Bayes risk decision).
+- ``ranking="mode"``: rank 1 is the most probable torsions.
+
+The next ranks are chosen one by one so that the mean distance from the samples to the *nearest* conformer chosen so
+far falls most (greedy k-medoids, Kaufman & Rousseeuw 1990): plausible, and different from the ranks before.
+"""
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+
+import betafold_ext
+from betafold.models.distributions import TorsionDistribution
+from betafold.models.torsion import TorsionModel
+
+RANKINGS = ("medoid", "mode")
+CA = 1
+
+
+@dataclass(frozen=True)
+class ConformerSettings:
+    """How conformers are drawn and rank 1 is chosen; part of what a calibration holds for.
+
+    Attributes:
+        ranking: ``medoid`` or ``mode``.
+        samples: draws per peptide; the largest number of conformers that can be asked for.
+        temperature: flattens (> 1) or sharpens (< 1) the sampled distribution.
+    """
+
+    ranking: str = "medoid"
+    samples: int = 64
+    temperature: float = 1.0
+
+    def __post_init__(self):
+        if self.ranking not in RANKINGS:
+            raise ValueError(f"ranking must be one of {', '.join(RANKINGS)}, not {self.ranking!r}")
+        if self.samples < 2 or not self.temperature > 0:
+            raise ValueError("samples must be at least 2 and temperature positive")
+
+
+@dataclass(frozen=True)
+class Conformers:
+    """K ranked conformers of each of B peptides, padded to L residues with NaN.
+
+    Attributes:
+        lengths: [B].
+        torsions: float32 [K, B, L, 3] phi, psi, omega in radians.
+        coords: float32 [K, B, L, 3, 3] N, CA, C in Angstrom.
+        plddt: float32 [K, B, L] raw (uncalibrated) confidence, 0-100. Rank 1 carries the confidence head's value;
+            a later rank the same times its agreement with the samples relative to rank 1 (per-residue lDDT, at
+            most 1).
+        expected_rmsd: float32 [K, B] mean CA-RMSD to the samples in Angstrom, uncalibrated.
+    """
+
+    lengths: np.ndarray
+    torsions: np.ndarray
+    coords: np.ndarray
+    plddt: np.ndarray
+    expected_rmsd: np.ndarray
+
+    @property
+    def mean_plddt(self) -> np.ndarray:
+        """[K, B] mean of the raw pLDDT over the residues."""
+        return np.nanmean(self.plddt, axis=-1)
+
+    @classmethod
+    def stack(cls, peptides: list[Self]) -> Self:
+        """Batch of conformers of single peptides (each with B = 1 and its own L)."""
+        length = max(int(peptide.lengths[0]) for peptide in peptides)
+
+        def pad(name: str) -> np.ndarray:
+            first = getattr(peptides[0], name)
+            shape = (first.shape[0], len(peptides), length, *first.shape[3:])
+            out = np.full(shape, np.nan, dtype=np.float32)
+            for index, peptide in enumerate(peptides):
+                out[:, index, : peptide.lengths[0]] = getattr(peptide, name)[:, 0]
+            return out
+
+        return cls(
+            lengths=np.concatenate([peptide.lengths for peptide in peptides]),
+            torsions=pad("torsions"),
+            coords=pad("coords"),
+            plddt=pad("plddt"),
+            expected_rmsd=np.concatenate([peptide.expected_rmsd for peptide in peptides], axis=1),
+        )
+
+
+def sequence_seed(sequence: str, seed: int) -> int:
+    """Seed of a peptide's own random stream, so that its conformers don't depend on its batch or its order."""
+    digest = hashlib.sha256(f"{seed}:{sequence}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1  # torch takes non-negative 63-bit seeds
+
+
+def choose(distances: np.ndarray, count: int, first: int | None = None) -> list[int]:
+    """Indices of ``count`` candidates that greedily minimise the mean distance of the samples to the nearest one.
+
+    Args:
+        distances: [C, S] from each candidate to each sample.
+        first: the candidate to begin with; default the medoid (least mean distance).
+    """
+    chosen = []
+    nearest = np.full(distances.shape[1], np.inf)
+    while len(chosen) < count:
+        if first is not None and not chosen:
+            best = first
+        else:
+            cost = np.minimum(distances, nearest).mean(axis=1)
+            cost[chosen] = np.inf
+            best = int(cost.argmin())
+        chosen.append(best)
+        nearest = np.minimum(nearest, distances[best])
+    return chosen
+
+
+def peptide_conformers(
+    distribution: TorsionDistribution,
+    head_plddt: np.ndarray,
+    sequence: str,
+    num_models: int,
+    seed: int,
+    settings: ConformerSettings,
+    n_threads: int = 1,
+) -> Conformers:
+    """Conformers of one peptide (B = 1) from its distribution (B = 1, L) and raw pLDDT [L]."""
+    generator = torch.Generator().manual_seed(sequence_seed(sequence, seed))
+    samples = distribution.sample(settings.samples, generator, settings.temperature)[:, 0]
+    torsions = torch.cat([distribution.mode(), samples]).float().numpy()
+    coords = betafold_ext.nerf_batch(np.ascontiguousarray(torsions), n_threads=n_threads)
+    ca = np.ascontiguousarray(coords[:, :, CA])
+    distances = betafold_ext.rmsd_matrix(ca, ca[1:], n_threads=n_threads)
+    chosen = choose(distances, num_models, first=0 if settings.ranking == "mode" else None)
+
+    agreement = _agreement(ca[chosen], ca[1:], n_threads)
+    plddt = head_plddt * np.minimum(agreement / np.maximum(agreement[:1], 1e-6), 1)
+    return Conformers(
+        lengths=np.array([len(sequence)]),
+        torsions=torsions[chosen][:, None],
+        coords=coords[chosen][:, None],
+        plddt=plddt.astype(np.float32)[:, None],
+        expected_rmsd=distances[chosen].mean(axis=1, dtype=float).astype(np.float32)[:, None],
+    )
+
+
+def _agreement(conformers: np.ndarray, samples: np.ndarray, n_threads: int) -> np.ndarray:
+    """Mean per-residue CA-lDDT [K, L] of each of K conformers [K, L, 3] to S samples [S, L, 3]."""
+    pairs = len(conformers) * len(samples)
+    left = np.repeat(conformers, len(samples), axis=0)
+    right = np.tile(samples, (len(conformers), 1, 1))
+    lddt = betafold_ext.lddt_batch(left, right, per_residue=True, n_threads=n_threads)
+    return lddt.reshape(len(conformers), pairs // len(conformers), -1).mean(axis=1)
+
+
+@torch.inference_mode()
+def build_conformers(
+    model: TorsionModel,
+    x: torch.Tensor,
+    mask: torch.Tensor,
+    sequences: list[str],
+    num_models: int = 1,
+    seed: int = 0,
+    settings: ConformerSettings = ConformerSettings(),
+    n_threads: int = 1,
+) -> Conformers:
+    """Run ``model`` (in eval mode) on a padded batch and rank conformers of each peptide.
+
+    Args:
+        x: [B, L, input_dim] residue features, on the model's device.
+        mask: bool [B, L], True where there is a residue.
+        sequences: B sequences; they seed the sampling, together with ``seed``.
+        num_models: K, at most ``settings.samples``.
+    """
+    if not 1 <= num_models <= settings.samples:
+        raise ValueError(f"num_models must be 1-{settings.samples}, not {num_models}")
+    output = model(x, mask)
+    distribution = output.distribution.to("cpu")
+    raw = raw_plddt(output.plddt_logits).cpu().numpy()
+    return Conformers.stack(
+        [
+            peptide_conformers(
+                _item(distribution, index, len(sequence)),
+                raw[index, : len(sequence)],
+                sequence,
+                num_models,
+                seed,
+                settings,
+                n_threads,
+            )
+            for index, sequence in enumerate(sequences)
+        ]
+    )
+
+
+def _item(distribution: TorsionDistribution, index: int, length: int) -> TorsionDistribution:
+    """The distribution of one peptide of a batch, without its padding, as a batch of one."""
+    tensors = (getattr(distribution, field.name) for field in dataclasses.fields(distribution))
+    return TorsionDistribution(*(tensor[index : index + 1, :length] for tensor in tensors))
+
+
+def raw_plddt(logits: torch.Tensor) -> torch.Tensor:
+    """Expected lDDT (0-100) [...] from logits [..., bins] over equal bins of [0, 1]."""
+    bins = logits.shape[-1]
+    centres = (torch.arange(bins, device=logits.device, dtype=logits.dtype) + 0.5) * (100 / bins)
+    return torch.softmax(logits, dim=-1) @ centres
