@@ -1,0 +1,71 @@
+"""The torsion family: residue features -> distribution over backbone torsions, with confidence."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from betafold.models.distributions import TorsionDistribution
+from betafold.models.heads import ConfidenceHead, MixtureHead, SinCosHead
+from betafold.models.transformer import TransformerEncoder
+
+
+@dataclass(frozen=True)
+class TorsionConfig:
+    """Everything needed to rebuild a model; the keys of the ``model`` section of a spec."""
+
+    input_dim: int = 320
+    d_model: int = 128
+    layers: int = 2
+    heads: int = 8
+    ffn: int = 256
+    activation: str = "gelu"
+    dropout: float = 0.1
+    norm: str = "pre"
+    positions: str = "learned"
+    max_length: int = 32
+    head: str = "mixture"
+    components: int = 10
+    confidence_width: int = 32
+    confidence_bins: int = 50
+
+
+@dataclass(frozen=True)
+class TorsionOutput:
+    """What a forward pass gives for B peptides of up to L residues."""
+
+    distribution: TorsionDistribution
+    sincos: Tensor | None  # [B, L, 3, 2], the baseline head's raw output
+    plddt_logits: Tensor  # [B, L, bins] over lDDT in [0, 1]
+    attention: Tensor  # [layers, B, H, L, L]
+
+
+class TorsionModel(nn.Module):
+    """Input projection, Transformer encoder, torsion head and confidence head."""
+
+    def __init__(self, config: TorsionConfig):
+        super().__init__()
+        self.config = config
+        d = config.d_model
+        self.project = nn.Sequential(nn.LayerNorm(config.input_dim), nn.Linear(config.input_dim, d))
+        self.encoder = TransformerEncoder(
+            d,
+            config.layers,
+            config.heads,
+            config.ffn,
+            config.dropout,
+            config.norm,
+            config.activation,
+            config.positions,
+            config.max_length,
+        )
+        self.torsions = MixtureHead(d, config.components) if config.head == "mixture" else SinCosHead(d)
+        self.confidence = ConfidenceHead(d, config.confidence_width, config.confidence_bins, config.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> TorsionOutput:
+        """Residue features x [B, L, input_dim] and mask [B, L] (True = residue) -> output.
+
+        Values at padded places are finite and mean nothing.
+        """
+        h, attention = self.encoder(self.project(x), mask)
+        distribution, sincos = self.torsions(h)
+        return TorsionOutput(distribution, sincos, self.confidence(h, distribution, mask), attention)
