@@ -147,6 +147,17 @@ def rmsd(predicted: Chains, native: Chains) -> np.ndarray:
     return result
 
 
+def ca_deviation(predicted: np.ndarray, native: np.ndarray) -> np.ndarray:
+    """Distance [L] in Angstrom of each point [L, 3] from its native after superposing the whole chain."""
+    shared = shared_residues(predicted, native)
+    deviation = np.full(len(predicted), np.nan)
+    if shared.sum() >= MIN_RESIDUES:
+        ours, theirs = predicted[shared].astype(np.float64), native[shared].astype(np.float64)
+        _, rotation, translation = betafold_ext.kabsch_superpose_batch(ours[None], theirs[None])
+        deviation[shared] = np.linalg.norm(ours @ rotation[0].T + translation[0] - theirs, axis=-1)
+    return deviation
+
+
 def backbone_rmsd(predicted: Chains, native: Chains) -> np.ndarray:
     """RMSD [B] over the N, CA and C atoms of chains [L_i, 3 atoms, 3]."""
     return rmsd(

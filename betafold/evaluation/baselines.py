@@ -1,0 +1,112 @@
+"""Predictors that know nothing, or only the nearest training sequence: what a model has to beat.
+
+Each is a function of a sequence that returns torsions [K, L, 3] in radians, best guess first; all are
+built into coordinates by the same NeRF as the model's own. The two constants have one answer (K = 1).
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pyopal
+
+import betafold_ext
+
+HELIX = (-63.0, -42.0, 180.0)
+"""Degrees: alpha helix."""
+EXTENDED = (-120.0, 130.0, 180.0)
+"""Degrees: typical beta strand."""
+METHODS = ("helix", "extended", "ramachandran", "nearest")
+LABELS = {
+    "helix": "constant alpha helix",
+    "extended": "constant extended",
+    "ramachandran": "sequence-blind Ramachandran prior",
+    "nearest": "nearest training sequence",
+}
+CONFORMERS = 5
+
+Baseline = Callable[[str, str], np.ndarray]
+
+
+def constant(angles: tuple[float, float, float]) -> Baseline:
+    """The same (phi, psi, omega), in degrees, at every residue."""
+
+    def predict(_id: str, sequence: str) -> np.ndarray:
+        return np.broadcast_to(np.radians(angles), (1, len(sequence), 3)).copy()
+
+    return predict
+
+
+def ramachandran(torsions: Iterable[np.ndarray], *, conformers: int = CONFORMERS, seed: int = 0) -> Baseline:
+    """Torsion triples drawn, residue by residue, from all residues of the training chains [L_i, 3].
+
+    The draw ignores the sequence; the first sample is the single answer. It depends only on ``seed`` and
+    the peptide's id, not on the order of evaluation.
+    """
+    pool = np.concatenate(list(torsions))
+    pool = pool[np.isfinite(pool).all(axis=1)].astype(np.float64)
+
+    def predict(identifier: str, sequence: str) -> np.ndarray:
+        generator = np.random.default_rng([seed, zlib.crc32(identifier.encode())])
+        return pool[generator.integers(len(pool), size=(conformers, len(sequence)))]
+
+    return predict
+
+
+def nearest(sequences: list[str], torsions: list[np.ndarray], *, conformers: int = CONFORMERS) -> Baseline:
+    """Torsions copied from the training sequences with the best local alignments (BLOSUM62).
+
+    Conformer k comes from the k-th best sequence (equal scores: the first in training order). Residues
+    that the alignment does not cover, and undefined torsions of the template, become helix.
+    """
+    if not sequences:
+        raise ValueError("sequences must not be empty")
+    database = pyopal.Database(sequences)
+
+    def predict(_id: str, sequence: str) -> np.ndarray:
+        hits = list(_align(sequence, database, "score"))
+        best = sorted(hits, key=lambda hit: (-hit.score, hit.target_index))[:conformers]
+        return np.stack([_copied(sequence, sequences[hit.target_index], torsions[hit.target_index]) for hit in best])
+
+    return predict
+
+
+def _align(query: str, database, mode: str):
+    """Local alignments with gap penalties usual for BLOSUM62 (11 to open, 1 to extend)."""
+    return pyopal.align(
+        query, database, "BLOSUM62", gap_open=11, gap_extend=1, mode=mode, algorithm="sw", threads=1
+    )
+
+
+def _copied(sequence: str, template: str, torsions: np.ndarray) -> np.ndarray:
+    """Torsions [L, 3] for ``sequence`` from an aligned template, helix where it has none."""
+    copied = np.broadcast_to(np.radians(HELIX), (len(sequence), 3)).copy()
+    (alignment,) = _align(sequence, [template], "full")
+    ours, theirs = alignment.query_start, alignment.target_start
+    for count, operation in re.findall(r"(\d+)([MID])", alignment.cigar()):
+        count = int(count)
+        if operation == "M":
+            source = torsions[theirs : theirs + count]
+            target = copied[ours : ours + count]
+            target[:] = np.where(np.isfinite(source), source, target)
+        ours += count * (operation in "MI")
+        theirs += count * (operation in "MD")
+    return copied
+
+
+def train_baselines(
+    sequences: list[str], torsions: list[np.ndarray], *, conformers: int = CONFORMERS, seed: int = 0
+) -> dict[str, Baseline]:
+    """All baselines of ``METHODS``, with the two that look at training data fitted to it."""
+    return {
+        "helix": constant(HELIX),
+        "extended": constant(EXTENDED),
+        "ramachandran": ramachandran(torsions, conformers=conformers, seed=seed),
+        "nearest": nearest(sequences, torsions, conformers=conformers),
+    }
+
+
+def build(torsions: np.ndarray) -> np.ndarray:
+    """Backbones [K, L, 3 atoms, 3] on ideal geometry from torsions [K, L, 3]."""
+    return betafold_ext.nerf_batch(np.ascontiguousarray(torsions, dtype=np.float64))

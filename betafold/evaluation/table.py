@@ -1,0 +1,134 @@
+"""One row per (peptide, method): descriptors, metrics and raw confidence."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from betafold.errors import BetaFoldError
+from betafold.evaluation import metrics
+from betafold.evaluation.strata import HELICAL_FRACTION, helix_fraction
+
+CONFORMERS = 5
+"""``ca_rmsd_best5`` takes the best of so many conformers, chosen knowing the native: an oracle."""
+CA = 1
+DESCRIPTORS = (
+    "id entry kind length split cluster method helix_fraction helical cyclic n_models sequence".split()
+)
+
+
+def describe(samples: list, split: pd.DataFrame) -> pd.DataFrame:
+    """Descriptor columns of samples, taken from them and from the split table (indexed by id)."""
+    fractions = [helix_fraction(sample.torsions) for sample in samples]
+    ids = [sample.id for sample in samples]
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "entry": [sample.entry for sample in samples],
+            "kind": [sample.kind for sample in samples],
+            "length": [len(sample.sequence) for sample in samples],
+            "split": split.loc[ids, "split"].to_numpy(),
+            "cluster": split.loc[ids, "cluster"].to_numpy(),
+            "helix_fraction": fractions,
+            "helical": [fraction >= HELICAL_FRACTION for fraction in fractions],
+            "cyclic": [bool(sample.cyclic) for sample in samples],
+            "n_models": [len(sample.models) for sample in samples],
+            "sequence": [sample.sequence for sample in samples],
+        }
+    )
+
+
+def score(samples: list, predictions: list[np.ndarray]) -> pd.DataFrame:
+    """Metrics of predictions [K_i, L_i, 3 atoms, 3], rank 1 first, against the samples' first models.
+
+    ``ca_rmsd_best5`` is the lowest CA-RMSD of the first five conformers (of fewer if there are fewer).
+    The entries with several models also get the closest model and the ensemble's own spread.
+    """
+    first = [prediction[0] for prediction in predictions]
+    native = [sample.coords for sample in samples]
+    native_ca = [chain[:, CA] for chain in native]
+    columns = metrics.ca_scores([chain[:, CA] for chain in first], native_ca)
+    columns["backbone_rmsd"] = metrics.backbone_rmsd(first, native)
+    columns |= metrics.mean_torsion_errors(
+        metrics.torsions(first), [sample.torsions for sample in samples]
+    )
+    columns["ca_rmsd_best5"] = _best_of(predictions, native_ca)
+    ensembles = [
+        metrics.ensemble_scores(chain[:, CA], sample.models[:, :, CA])
+        for chain, sample in zip(first, samples, strict=True)
+    ]
+    several = np.array([len(sample.models) > 1 for sample in samples])
+    columns["ca_rmsd_first_model"] = np.where(several, columns["ca_rmsd"], np.nan)
+    return pd.concat([pd.DataFrame(columns), pd.DataFrame(ensembles)], axis=1)
+
+
+def _best_of(predictions: list[np.ndarray], native_ca: list[np.ndarray]) -> np.ndarray:
+    """Lowest CA-RMSD [B] among the first ``CONFORMERS`` conformers of each chain."""
+    ranks = min(CONFORMERS, max(map(len, predictions)))
+    per_rank = [
+        # A method with fewer answers repeats its last one, which leaves the minimum as it is.
+        metrics.rmsd([chain[min(rank, len(chain) - 1), :, CA] for chain in predictions], native_ca)
+        for rank in range(ranks)
+    ]
+    return np.min(per_rank, axis=0)
+
+
+def rows(samples: list, split: pd.DataFrame, method: str, predictions: list[np.ndarray]) -> pd.DataFrame:
+    """Descriptors and metrics of one method."""
+    table = pd.concat([describe(samples, split), score(samples, predictions)], axis=1)
+    table.insert(DESCRIPTORS.index("method"), "method", method)
+    return table
+
+
+def residue_rows(
+    samples: list, split: pd.DataFrame, predictions: list[np.ndarray], plddt: list[np.ndarray]
+) -> pd.DataFrame:
+    """One row per residue of the model's rank 1: raw pLDDT and true lDDT (0-100), angles in degrees."""
+    first = [prediction[0] for prediction in predictions]
+    lddt = metrics.residue_lddt(
+        [chain[:, CA] for chain in first], [sample.coords[:, CA] for sample in samples]
+    )
+    parts = []
+    for sample, built, torsions, observed, raw in zip(
+        samples, first, metrics.torsions(first), lddt, plddt, strict=True
+    ):
+        errors = metrics.torsion_errors(torsions, sample.torsions)
+        part = pd.DataFrame(
+            {
+                "id": sample.id,
+                "split": split.at[sample.id, "split"],
+                "cluster": split.at[sample.id, "cluster"],
+                "position": np.arange(1, len(sample.sequence) + 1),
+                "residue": list(sample.sequence),
+                "plddt_raw": raw,
+                "lddt": 100 * observed,
+                "ca_error": metrics.ca_deviation(built[:, CA], sample.coords[:, CA]),
+            }
+        )
+        for axis, name in enumerate(("phi", "psi", "omega")):
+            part[name] = np.degrees(torsions[:, axis])
+            part[f"{name}_native"] = np.degrees(sample.torsions[:, axis])
+            part[f"{name}_error"] = errors[:, axis]
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_table(table: pd.DataFrame, path: Path, digits: int = 4) -> None:
+    """Write a table as .tsv, .tsv.gz or .csv by its suffix, numbers rounded."""
+    separator = "," if Path(path).name.removesuffix(".gz").endswith(".csv") else "\t"
+    table.round(digits).to_csv(path, sep=separator, index=False, na_rep="")
+
+
+def read_evaluation(path: str | Path) -> pd.DataFrame:
+    """Read an evaluation table; BetaFoldError if it is not one."""
+    path = Path(path)
+    try:
+        table = pd.read_csv(path, sep="\t", keep_default_na=True, dtype={"id": str, "entry": str})
+    except (OSError, ValueError) as error:
+        raise BetaFoldError(f"{path}: not a readable table ({error}); run betafold evaluate") from error
+    missing = {"id", "method", "split", "cluster", "ca_rmsd"} - set(table.columns)
+    if missing:
+        raise BetaFoldError(
+            f"{path}: not an evaluation table (no column {', '.join(sorted(missing))}); run betafold evaluate"
+        )
+    return table
