@@ -1,12 +1,34 @@
-"""``betafold bundle``."""
+"""``betafold bundle``: pack a trained, calibrated model for ``betafold predict --model``."""
 
-SUMMARY = "not built yet"
-EXAMPLE = "betafold bundle --help"
+SUMMARY = "pack a checkpoint and its calibration into a folder that betafold predict reads"
+EXAMPLE = (
+    "betafold bundle --checkpoint results/models/mixture/best.pt --calibration results/calibration/mixture "
+    "--out results/bundles/mixture"
+)
 
 
 def add_arguments(parser):
-    pass
+    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="best.pt written by betafold train")
+    parser.add_argument(
+        "--calibration", metavar="DIR|FILE", help="calibration.json, or the folder it lies in; without it the "
+        "bundle is uncalibrated",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="bundle folder to write")
+    parser.add_argument("--half", action="store_true", help="store float16 weights: half the size")
+    parser.add_argument("--note", default="", metavar="TEXT", help="one line about the training data")
 
 
 def run(args) -> int:
-    raise NotImplementedError
+    from pathlib import Path
+
+    from betafold.prediction.bundle import CALIBRATION, write_bundle
+    from betafold.prediction.confidence import read_calibration
+    from betafold.training.checkpoint import load_checkpoint
+
+    model, meta = load_checkpoint(args.checkpoint)
+    calibration = None
+    if args.calibration:
+        path = Path(args.calibration)
+        calibration = read_calibration(path / CALIBRATION if path.is_dir() else path)
+    write_bundle(args.out, model, meta, calibration, args.half, args.note)
+    return 0

@@ -20,6 +20,7 @@ import torch
 
 import betafold_ext
 from betafold.models.distributions import TorsionDistribution
+from betafold.models.heads import expected_lddt
 from betafold.models.torsion import TorsionModel
 
 RANKINGS = ("medoid", "mode")
@@ -182,7 +183,7 @@ def build_conformers(
         raise ValueError(f"num_models must be 1-{settings.samples}, not {num_models}")
     output = model(x, mask)
     distribution = output.distribution.to("cpu")
-    raw = raw_plddt(output.plddt_logits).cpu().numpy()
+    raw = 100 * expected_lddt(output.plddt_logits).cpu().numpy()
     return Conformers.stack(
         [
             peptide_conformers(
@@ -203,10 +204,3 @@ def _item(distribution: TorsionDistribution, index: int, length: int) -> Torsion
     """The distribution of one peptide of a batch, without its padding, as a batch of one."""
     tensors = (getattr(distribution, field.name) for field in dataclasses.fields(distribution))
     return TorsionDistribution(*(tensor[index : index + 1, :length] for tensor in tensors))
-
-
-def raw_plddt(logits: torch.Tensor) -> torch.Tensor:
-    """Expected lDDT (0-100) [...] from logits [..., bins] over equal bins of [0, 1]."""
-    bins = logits.shape[-1]
-    centres = (torch.arange(bins, device=logits.device, dtype=logits.dtype) + 0.5) * (100 / bins)
-    return torch.softmax(logits, dim=-1) @ centres
