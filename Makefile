@@ -1,0 +1,84 @@
+# BetaFold in two commands:  `make` (install and run on the embedded data)  and  `make test`.
+# Needs Python >= 3.11, a C compiler and the Python package index; everything else goes into .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+CONSTRAINTS := -c envs/constraints.txt
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3` decides otherwise.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(or $(shell for candidate in python3 python3.11 python3.12 python3.13; do \
+	"$$candidate" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$candidate" && break; done),python3)
+
+# What the compiled kernels are made from: an edit of any of these rebuilds them.
+EXTENSION := setup.py pyproject.toml betafold/geometry/ideal.py \
+	$(wildcard betafold_ext/*.pyx betafold_ext/*.pxd betafold_ext/core/*.[ch])
+
+# Packages of another installation must not leak into the environment.
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := run
+.NOTPARALLEL:
+.PHONY: run test lint install install-dev dag constraints clean distclean help
+
+run: install ## install, then run the workflow on the embedded data (the default)
+	$(BIN)/python -m snakemake all
+	@echo "The report is here: $(CURDIR)/reports/calibration.html"
+
+test: install-dev ## install, then run the whole test suite (PYTEST_ARGS adds options)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: install-dev ## check style of the Python code and of the workflow
+	$(BIN)/python -m ruff check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/python -m snakemake --lint
+
+install: $(STAMPS)/betafold ## create .venv with the pinned packages and the compiled extension
+
+install-dev: $(STAMPS)/dev
+
+$(STAMPS)/python:
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+		echo "BetaFold needs Python 3.11 or newer and '$(PYTHON)' is not; try: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@command -v "$${CC:-cc}" >/dev/null || { \
+		echo "BetaFold needs a C compiler; on Debian: apt-get install gcc python3-dev" >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# First and alone: left to another package's choice, pip would fetch a CUDA build of several gigabytes.
+$(STAMPS)/torch: $(STAMPS)/python
+	$(PIP) install --quiet $(CONSTRAINTS) "$$(grep '^torch==' envs/requirements.txt)"
+	@touch $@
+
+$(STAMPS)/requirements: envs/requirements.txt envs/constraints.txt $(STAMPS)/torch
+	$(PIP) install --quiet $(CONSTRAINTS) -r envs/requirements.txt
+	@touch $@
+
+$(STAMPS)/betafold: $(EXTENSION) $(STAMPS)/requirements
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/dev: envs/requirements-dev.txt $(STAMPS)/betafold
+	$(PIP) install --quiet $(CONSTRAINTS) -r envs/requirements-dev.txt
+	@touch $@
+
+dag: install ## redraw the rule graph of the README (docs/rulegraph.mmd)
+	$(BIN)/python -m snakemake --rulegraph mermaid-js --quiet all > docs/rulegraph.mmd
+
+constraints: install-dev ## write envs/constraints.txt from what is installed now
+	sed -n '/^#/p' envs/constraints.txt > envs/constraints.new
+	$(PIP) freeze --all --exclude pip --exclude betafold | sed 's/+cpu$$//' >> envs/constraints.new
+	mv envs/constraints.new envs/constraints.txt
+
+clean: ## remove what the workflow made (results, reports, logs)
+	rm -rf results reports logs .snakemake
+
+distclean: clean ## remove the environment and the compiled extension too
+	rm -rf $(VENV) build betafold.egg-info betafold_ext/*.so betafold_ext/_*.c
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
