@@ -1,12 +1,60 @@
-"""``betafold evaluate``."""
+"""``betafold evaluate``: a checkpoint on held-out peptides, or any tool's files against natives."""
 
-SUMMARY = "not built yet"
-EXAMPLE = "betafold evaluate --help"
+from pathlib import Path
+
+SUMMARY = "score a checkpoint beside trivial baselines, or any tool's structure files, against natives"
+EXAMPLE = (
+    "betafold evaluate --native natives/ --predicted esmfold_out/ --out table.csv\n"
+    "  betafold evaluate --checkpoint results/models/mixture/best.pt --labels results/labels.zarr/* "
+    "--embeddings results/embeddings.zarr/* --split results/split.tsv --out results/evaluation/mixture.tsv"
+)
 
 
 def add_arguments(parser):
-    pass
+    files = parser.add_argument_group("structure files of any tool")
+    files.add_argument("--native", type=Path, metavar="PATH", help="a folder or file of PDB/mmCIF natives (.gz too)")
+    files.add_argument("--predicted", type=Path, metavar="DIR", help="a folder or file of predictions")
+    model = parser.add_argument_group("a checkpoint of betafold train")
+    model.add_argument("--checkpoint", type=Path, metavar="FILE", help="best.pt")
+    model.add_argument("--labels", type=Path, nargs="+", metavar="GROUP", help="label groups")
+    model.add_argument("--embeddings", type=Path, nargs="+", metavar="GROUP", help="embedding groups")
+    model.add_argument("--split", type=Path, metavar="FILE", help="split.tsv")
+    model.add_argument("--name", help="name of the model in the table (default: name of --out)")
+    model.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    model.add_argument("--seed", type=int, default=0, help="seed of sampled conformers and baselines (default 0)")
+    model.add_argument("--ranking", default="medoid", choices=("medoid", "mode"), help="how rank 1 is chosen")
+    model.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, .tsv or .csv")
 
 
 def run(args) -> int:
-    raise NotImplementedError
+    from betafold.errors import BetaFoldError
+
+    if args.out.suffix not in (".tsv", ".csv"):
+        raise BetaFoldError(f"--out {args.out}: the table's name must end in .tsv or .csv")
+    files = args.native, args.predicted
+    model = args.checkpoint, args.labels, args.embeddings, args.split
+    if all(files) and not any(model):
+        from betafold.evaluation.external import evaluate_files
+
+        return evaluate_files(args.native, args.predicted, args.out)
+    if all(model) and not any(files):
+        from betafold.evaluation.checkpoint import evaluate_checkpoint
+        from betafold.prediction.conformers import ConformerSettings
+
+        evaluate_checkpoint(
+            args.checkpoint,
+            args.labels,
+            args.embeddings,
+            args.split,
+            args.out,
+            name=args.name,
+            device=args.device,
+            seed=args.seed,
+            settings=ConformerSettings(ranking=args.ranking),
+            n_threads=args.threads,
+        )
+        return 0
+    raise BetaFoldError(
+        "give either --native and --predicted, or --checkpoint, --labels, --embeddings and --split"
+    )

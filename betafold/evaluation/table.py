@@ -113,6 +113,11 @@ def residue_rows(
     return pd.concat(parts, ignore_index=True)
 
 
+def residues_path(table_path: Path) -> Path:
+    """Residue table that belongs to ``DIR/NAME.tsv``: ``DIR/NAME.residues.tsv.gz``."""
+    return table_path.with_name(f"{table_path.stem}.residues.tsv.gz")
+
+
 def write_table(table: pd.DataFrame, path: Path, digits: int = 4) -> None:
     """Write a table as .tsv, .tsv.gz or .csv by its suffix, numbers rounded."""
     separator = "," if Path(path).name.removesuffix(".gz").endswith(".csv") else "\t"

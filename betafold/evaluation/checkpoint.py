@@ -1,0 +1,167 @@
+"""Evaluate a checkpoint and the trivial baselines on the held-out peptides of a split."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from betafold.embeddings.store import read_embeddings
+from betafold.errors import BetaFoldError
+from betafold.evaluation import baselines, table
+from betafold.files import write_beside
+from betafold.prediction.conformers import Conformers, ConformerSettings, build_conformers
+from betafold.provenance import file_sha256, provenance
+from betafold.structures.labels import labels_attrs, read_labels
+from betafold.structures.split import read_split
+from betafold.training.checkpoint import load_checkpoint
+from betafold.training.device import choose_device
+
+SPLITS = ("validation", "calibration", "test")
+BATCH = 128
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    labels: Sequence[Path],
+    embeddings: Sequence[Path],
+    split_path: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    settings: ConformerSettings = ConformerSettings(),
+    n_threads: int = 1,
+) -> None:
+    """Write ``out`` (rows of model and baselines), its residue table and its provenance.
+
+    For ``out`` = ``DIR/NAME.tsv`` these are ``DIR/NAME.residues.tsv.gz`` and ``DIR/NAME.json``. The
+    model's rows carry ``name``, by default NAME.
+    """
+    name = name or out.stem
+    if name in baselines.METHODS:
+        raise BetaFoldError(f"--name {name}: that is a baseline's name; call the model something else")
+    torch.set_num_threads(n_threads)
+    device = choose_device(device)
+    model, meta = load_checkpoint(checkpoint, device)
+    features, attrs = read_embeddings(embeddings)
+    if meta.get("weights_sha256") != attrs.get("weights_sha256"):
+        raise BetaFoldError(
+            f"{checkpoint}: trained on features of other ESM-2 weights ({_short(meta)}) than the embeddings "
+            f"given ({_short(attrs)}); embed with the same weights or train again"
+        )
+    split = read_split(split_path)
+    train, held_out = _divide(read_labels(labels), split, features)
+    conformers = _conformers(model, device, held_out, features, seed, settings, n_threads)
+
+    predictions = [_of_item(conformers.coords, index, sample) for index, sample in enumerate(held_out)]
+    plddt = [conformers.plddt[0, index, : len(sample.sequence)] for index, sample in enumerate(held_out)]
+    ours = table.rows(held_out, split, name, predictions)
+    ours["plddt_raw"] = conformers.mean_plddt[0]
+    ours["expected_rmsd"] = conformers.expected_rmsd[0]
+    rows = [ours, *_baseline_rows(train, held_out, split, seed)]
+    residues = table.residue_rows(held_out, split, predictions, plddt)
+
+    record = provenance(
+        "evaluate",
+        name=name,
+        checkpoint_sha256=file_sha256(checkpoint),
+        split_sha256=file_sha256(split_path),
+        data_sha256=sorted(labels_attrs(path)["data_sha256"] for path in labels),
+        weights_sha256=meta["weights_sha256"],
+        training=meta,
+        conformers=asdict(settings),
+        seed=seed,
+        peptides=len(held_out),
+        training_peptides=len(train),
+    )
+    with write_beside(table.residues_path(out)) as partial:
+        table.write_table(residues, partial)
+    with write_beside(out.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps(record, indent=1, default=str) + "\n")
+    with write_beside(out) as partial:
+        table.write_table(pd.concat(rows, ignore_index=True), partial)
+
+
+def _short(attrs: dict) -> str:
+    return str(attrs.get("weights_sha256", "unknown"))[:12]
+
+
+def _divide(samples: list, split: pd.DataFrame, features: dict) -> tuple[list, list]:
+    """Training samples and held-out samples; every held-out one must have features."""
+    known = [sample for sample in samples if sample.id in split.index]
+    train = [sample for sample in known if split.at[sample.id, "split"] == "train"]
+    held_out = [sample for sample in known if split.at[sample.id, "split"] in SPLITS]
+    if not train or not held_out:
+        raise BetaFoldError(
+            f"the split holds {len(train)} training and {len(held_out)} held-out peptides of these labels; "
+            "make split and labels from the same data"
+        )
+    missing = [sample.id for sample in held_out if sample.id not in features]
+    if missing:
+        raise BetaFoldError(
+            f"no embedding for {len(missing)} peptides, {missing[0]} the first; run betafold embed on the same labels"
+        )
+    return train, held_out
+
+
+def _of_item(values: np.ndarray, index: int, sample) -> np.ndarray:
+    """Conformers [K, L, ...] of one peptide of a padded batch [K, B, L, ...]."""
+    return values[:, index, : len(sample.sequence)].astype(np.float64)
+
+
+def _conformers(model, device, samples, features, seed, settings, n_threads) -> Conformers:
+    """Ranked conformers of all samples, run through the model in batches."""
+    parts = []
+    for start in tqdm(range(0, len(samples), BATCH), desc="conformers", unit="batch", disable=None):
+        batch = samples[start : start + BATCH]
+        longest = max(len(sample.sequence) for sample in batch)
+        x = torch.zeros(len(batch), longest, model.config.input_dim)
+        mask = torch.zeros(len(batch), longest, dtype=torch.bool)
+        for row, sample in enumerate(batch):
+            x[row, : len(sample.sequence)] = torch.from_numpy(np.asarray(features[sample.id], dtype=np.float32))
+            mask[row, : len(sample.sequence)] = True
+        parts += _split_batch(
+            build_conformers(
+                model,
+                x.to(device),
+                mask.to(device),
+                [sample.sequence for sample in batch],
+                table.CONFORMERS,
+                seed,
+                settings,
+                n_threads,
+            )
+        )
+    return Conformers.stack(parts)
+
+
+def _split_batch(batch: Conformers) -> list[Conformers]:
+    """The peptides of a batch as batches of one, without padding."""
+    return [
+        Conformers(
+            lengths=batch.lengths[index : index + 1],
+            torsions=batch.torsions[:, index : index + 1, :length],
+            coords=batch.coords[:, index : index + 1, :length],
+            plddt=batch.plddt[:, index : index + 1, :length],
+            expected_rmsd=batch.expected_rmsd[:, index : index + 1],
+        )
+        for index, length in enumerate(batch.lengths)
+    ]
+
+
+def _baseline_rows(train: list, held_out: list, split: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
+    """Rows of every trivial baseline, built by the same NeRF and scored by the same code."""
+    fitted = baselines.train_baselines(
+        [sample.sequence for sample in train], [sample.torsions for sample in train], seed=seed
+    )
+    rows = []
+    for method, predict in fitted.items():
+        predictions = [baselines.build(predict(sample.id, sample.sequence)) for sample in held_out]
+        rows.append(table.rows(held_out, split, method, predictions))
+    return rows
