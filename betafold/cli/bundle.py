@@ -8,7 +8,9 @@ EXAMPLE = (
 
 
 def add_arguments(parser):
-    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="best.pt written by betafold train")
+    parser.add_argument(
+        "--checkpoint", required=True, metavar="FILE", help="best.pt written by betafold train"
+    )
     parser.add_argument(
         "--calibration", metavar="DIR|FILE", help="calibration.json, or the folder it lies in; without it the "
         "bundle is uncalibrated",
@@ -21,8 +23,10 @@ def add_arguments(parser):
 def run(args) -> int:
     from pathlib import Path
 
+    from betafold.errors import BetaFoldError
     from betafold.prediction.bundle import CALIBRATION, write_bundle
     from betafold.prediction.confidence import read_calibration
+    from betafold.provenance import file_sha256
     from betafold.training.checkpoint import load_checkpoint
 
     model, meta = load_checkpoint(args.checkpoint)
@@ -30,5 +34,10 @@ def run(args) -> int:
     if args.calibration:
         path = Path(args.calibration)
         calibration = read_calibration(path / CALIBRATION if path.is_dir() else path)
+        measured_on = calibration.provenance.get("checkpoint_sha256")
+        if measured_on not in (None, file_sha256(args.checkpoint)):
+            raise BetaFoldError(
+                f"{path}: calibration of another checkpoint than {args.checkpoint}; calibrate again"
+            )
     write_bundle(args.out, model, meta, calibration, args.half, args.note)
     return 0

@@ -81,10 +81,14 @@ def write_bundle(
 ) -> None:
     """Write a bundle folder; ``half`` stores float16 (half the size, torsions change by about 0.1 degree)."""
     if "weights_sha256" not in meta:
-        raise BetaFoldError(f"{out}: the checkpoint does not say which ESM-2 weights it needs; train it again")
+        raise BetaFoldError(
+            f"{out}: the checkpoint does not say which ESM-2 weights it needs; train it again"
+        )
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
-        state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+        state = {
+            name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()
+        }
     description = {
         "format": FORMAT,
         "config": asdict(model.config),
@@ -131,17 +135,23 @@ def read_bundle(folder: str | os.PathLike, device: str = "cpu") -> Bundle:
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
         if description["format"] != FORMAT:
-            raise BetaFoldError(f"{folder}: bundle format {description['format']!r}, this BetaFold reads {FORMAT!r}")
+            raise BetaFoldError(
+                f"{folder}: bundle format {description['format']!r}, this BetaFold reads {FORMAT!r}"
+            )
         model = TorsionModel(TorsionConfig(**description["config"]))
         state = load_file(folder / WEIGHTS)
         model.load_state_dict({name: _as_float32(tensor) for name, tensor in state.items()})
         meta = description["training"]
         meta["weights_sha256"]
     except FileNotFoundError as error:
-        raise BetaFoldError(f"{folder}: not a model bundle (no {Path(error.filename or WEIGHTS).name})") from None
+        raise BetaFoldError(
+            f"{folder}: not a model bundle (no {Path(error.filename or WEIGHTS).name})"
+        ) from None
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise BetaFoldError(f"{folder}: damaged model bundle ({reason}); write it again with betafold bundle") from None
+        raise BetaFoldError(
+            f"{folder}: damaged model bundle ({reason}); write it again with betafold bundle"
+        ) from None
     calibration = folder / CALIBRATION
     return Bundle(
         name=folder.resolve().name,

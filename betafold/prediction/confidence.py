@@ -13,8 +13,8 @@
                                 per peptide: ``chain_score`` of that kind -> CA-RMSD in Angstrom, isotonic knots
       "conformal": {"levels": [0.5, 0.8, 0.9], "factors": [f50, f80, f90]},
                                 per peptide: P(true CA-RMSD <= factor * predicted CA-RMSD) >= level
-      "counts": {"peptides": n, "residues": m},
-      "provenance": {...}       betafold.provenance plus the checkpoint's digests
+      "counts": {"peptides": n, "residues": m, ...},
+      "provenance": {...}       betafold.provenance plus checkpoint_sha256 (of the file) and weights_sha256
     }
 
 ``raw`` never decreases, ``calibrated`` never decreases; between knots values are interpolated linearly, outside
@@ -23,6 +23,7 @@ ceil((n + 1) * level) among n peptides *that did not enter the isotonic fit* (Vo
 normalised residuals).
 """
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -129,6 +130,11 @@ class Calibration:
             "provenance": dict(self.provenance),
         }
 
+    @property
+    def sha256(self) -> str:
+        """Digest of the whole document."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
     @classmethod
     def from_dict(cls, document: dict) -> "Calibration":
         """Inverse of ``to_dict``; KeyError, TypeError or ValueError where the document is malformed."""
@@ -168,4 +174,6 @@ def read_calibration(path: str | os.PathLike) -> Calibration:
         return Calibration.from_dict(document)
     except (KeyError, TypeError, ValueError) as error:
         detail = f"missing {error}" if isinstance(error, KeyError) else error
-        raise BetaFoldError(f"{path}: malformed calibration ({detail}); run betafold calibrate again") from error
+        raise BetaFoldError(
+            f"{path}: malformed calibration ({detail}); run betafold calibrate again"
+        ) from error

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+from betafold import __version__
 from betafold.errors import BetaFoldError
 from betafold.files import write_beside
 
@@ -38,6 +39,7 @@ class PredictedStructure:
         predicted_rmsd: expected CA-RMSD to the native structure in Angstrom.
         rank: 1 for the best of ``models`` conformers.
         models: number of conformers predicted for the record.
+        version: of the program.
         notes: label -> text, written as remarks in this order.
     """
 
@@ -49,6 +51,7 @@ class PredictedStructure:
     predicted_rmsd: float
     rank: int = 1
     models: int = 1
+    version: str = __version__
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -138,19 +141,21 @@ def _quality_scores():
     return LocalPLDDT, MeanPLDDT, ExpectedRMSD
 
 
-def cif_text(structure: PredictedStructure, version: str) -> str:
+def cif_text(structure: PredictedStructure) -> str:
     """mmCIF with the ModelCIF extension: atoms, sequence, software, protocol and ``_ma_qa_metric*``."""
     import modelcif
     import modelcif.dumper
     import modelcif.model
     import modelcif.protocol
 
-    system = modelcif.System(title=structure.title, id=structure.id, model_details=" ".join(_remarks(structure)))
+    system = modelcif.System(
+        title=structure.title, id=structure.id, model_details=" ".join(_remarks(structure))
+    )
     entity = modelcif.Entity(structure.sequence, description=structure.name or structure.id)
     chain = modelcif.AsymUnit(entity, details=structure.name or structure.id, id=CHAIN)
     assembly = modelcif.Assembly([chain], name="peptide")
     program = modelcif.Software(
-        "BetaFold", "model building", "Backbone prediction of short peptides", None, version=version
+        "BetaFold", "model building", "Backbone prediction of short peptides", None, version=structure.version
     )
     system.software.append(program)
 
@@ -179,7 +184,9 @@ def cif_text(structure: PredictedStructure, version: str) -> str:
     system.model_groups.append(modelcif.model.ModelGroup([model]))
     protocol = modelcif.protocol.Protocol()
     protocol.steps.append(
-        modelcif.protocol.ModelingStep(input_data=entity, output_data=model, name="prediction", software=program)
+        modelcif.protocol.ModelingStep(
+            input_data=entity, output_data=model, name="prediction", software=program
+        )
     )
     system.protocols.append(protocol)
     stream = io.StringIO()
@@ -187,13 +194,13 @@ def cif_text(structure: PredictedStructure, version: str) -> str:
     return stream.getvalue()
 
 
-def write_structure(path: str | os.PathLike, structure: PredictedStructure, version: str) -> None:
+def write_structure(path: str | os.PathLike, structure: PredictedStructure) -> None:
     """Write ``structure`` in the format that the suffix of ``path`` names (.pdb or .cif)."""
     suffix = os.path.splitext(path)[1]
     if suffix == ".pdb":
         text = pdb_text(structure)
     elif suffix == ".cif":
-        text = cif_text(structure, version)
+        text = cif_text(structure)
     else:
         raise BetaFoldError(f"{path}: unknown structure format {suffix!r}; use .pdb or .cif")
     with write_beside(path) as partial:
