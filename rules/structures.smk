@@ -1,0 +1,109 @@
+"""Structure files in, labelled samples and their split out.
+
+inputs:  config structures (embedded archive, mirror directory or list of PDB ids)
+outputs: results/structures.tsv, results/labels.zarr/{shard}, results/rejected.tsv, results/split.tsv
+"""
+
+
+rule fetch_structures:
+    input:
+        ids=config["structures"]["ids"] or [],
+    output:
+        "results/structures.tsv",
+    log:
+        "logs/fetch_structures.log",
+    benchmark:
+        "logs/benchmarks/fetch_structures.tsv"
+    conda:
+        "../envs/betafold.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    params:
+        code=code_digest("fetch"),
+        source=config["structures"]["source"],
+        path=config["structures"]["path"],
+        base_url=config["structures"]["base_url"],
+        shards=len(SHARDS),
+    shell:
+        "betafold fetch structures --source {params.source} --path {params.path:q} --ids {input.ids:q}"
+        " --base-url {params.base_url:q} --shards {params.shards} --out {output} > {log} 2>&1"
+
+
+rule label:
+    input:
+        "results/structures.tsv",
+    output:
+        labels=directory("results/labels.zarr/{shard}"),
+        rejected="results/rejected/{shard}.tsv",
+    log:
+        "logs/label/{shard}.log",
+    benchmark:
+        "logs/benchmarks/label/{shard}.tsv"
+    conda:
+        "../envs/betafold.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        code=code_digest("label"),
+    shell:
+        "betafold label --entries {input} --shard {wildcards.shard} --out {output.labels}"
+        " --rejected {output.rejected} > {log} 2>&1"
+
+
+rule rejected:
+    input:
+        expand("results/rejected/{shard}.tsv", shard=SHARDS),
+    output:
+        report(
+            "results/rejected.tsv",
+            category="Data",
+            caption="captions/rejected.rst",
+        ),
+    log:
+        "logs/rejected.log",
+    benchmark:
+        "logs/benchmarks/rejected.tsv"
+    conda:
+        "../envs/betafold.yaml"
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=5,
+    shell:
+        "awk 'NR == 1 || FNR > 1' {input} > {output} 2> {log}"
+
+
+rule split:
+    input:
+        expand("results/labels.zarr/{shard}", shard=SHARDS),
+    output:
+        report(
+            "results/split.tsv",
+            category="Data",
+            caption="captions/split.rst",
+        ),
+    log:
+        "logs/split.log",
+    benchmark:
+        "logs/benchmarks/split.tsv"
+    conda:
+        "../envs/betafold.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("split"),
+        identity=config["split"]["identity"],
+        fractions=[
+            config["split"][part]
+            for part in ("train", "validation", "calibration", "test")
+        ],
+        seed=config["seed"],
+    shell:
+        "betafold split --labels {input} --identity {params.identity} --fractions {params.fractions}"
+        " --seed {params.seed} --threads {threads} --out {output} > {log} 2>&1"
