@@ -19,6 +19,7 @@ STEPS = (
     "calibrate",
     "bundle",
     "report",
+    "config",
 )
 
 
