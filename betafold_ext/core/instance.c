@@ -1,0 +1,31 @@
+/* All kernels for one instruction set and one precision; setup.py compiles this file once for each pair.
+ *
+ * Set by the build: REAL (float or double), VECTOR_BYTES, TABLE (name of the table), ISA_NAME. */
+#include "kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef REAL real;
+
+#include "nerf.h"
+#include "torsions.h"
+#include "superpose.h"
+#include "matrix.h"
+#include "lddt.h"
+#include "search.h"
+#include "distances.h"
+
+const KernelTable TABLE = {
+    .isa = ISA_NAME,
+    .lanes = VECTOR_BYTES / sizeof(real),
+    .nerf = nerf,
+    .nerf_vjp = nerf_vjp,
+    .torsions = torsions,
+    .superpose = superpose,
+    .rmsd_matrix = rmsd_matrix,
+    .lddt = lddt,
+    .gdt = gdt,
+    .tm_score = tm_score,
+    .distances = distances,
+};
