@@ -13,6 +13,7 @@ from betafold import __version__
 PACKAGES = ("betafold", "betafold_ext")
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 EXTENSION_SOURCES = ("*.pyx", "*.pxd", "*.c", "*.h")
+DATA = ("*.yaml", "*.tsv", "*.json", "*.j2", "*.css", "*.js")
 
 
 def file_sha256(path: str | os.PathLike) -> str:
@@ -51,7 +52,10 @@ def _imported_modules(module: str, source: Path) -> set[str]:
 
 
 def imported_sources(module: str) -> set[Path]:
-    """Source files of this project that ``module`` runs: itself and what it imports, transitively."""
+    """Source files of this project that ``module`` runs: itself and what it imports, transitively.
+
+    Templates, schemas and tables that lie beside a module count as part of it.
+    """
     seen, queue, sources = set(), [module], set()
     while queue:
         name = queue.pop()
@@ -62,6 +66,8 @@ def imported_sources(module: str) -> set[Path]:
         if source is None:
             continue
         sources.add(source)
+        if source.name != "__init__.py":
+            sources.update(path for pattern in DATA for path in source.parent.glob(pattern))
         queue.extend(_imported_modules(name, source))
         queue.append(name.rpartition(".")[0])
     if any(source.parent.name == "betafold_ext" for source in sources):
@@ -87,8 +93,14 @@ def code_digest(step: str) -> str:
     Snakemake sees an edit of a rule but not one inside the package; this digest stands in the rule's
     ``params`` so that an edited module re-runs exactly the steps that import it.
     """
+    return module_digest(f"betafold.cli.{step}")
+
+
+@cache
+def module_digest(module: str) -> str:
+    """Digest of all code that ``module`` runs, for a rule that needs one part of a step only."""
     digest = hashlib.sha256()
-    for source in sorted(imported_sources(f"betafold.cli.{step}")):
+    for source in sorted(imported_sources(module)):
         digest.update(str(source.relative_to(PACKAGE_ROOT)).encode())
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from snakemake.exceptions import WorkflowError
 
-from betafold.provenance import code_digest
+from betafold.provenance import code_digest, module_digest
 
 CONFIG_SCHEMA = yaml.safe_load(
     Path(workflow.source_path("../config/schemas/config.schema.yaml")).read_text()

@@ -21,7 +21,7 @@ rule fetch_weights:
         mem_mb=2000,
         runtime=60,
     params:
-        code=code_digest("fetch"),
+        code=module_digest("betafold.embeddings.weights"),
         weights=config["esm"]["weights"],
     shell:
         "betafold fetch weights --weights {params.weights:q} --out {output} > {log} 2>&1"

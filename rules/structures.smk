@@ -21,7 +21,7 @@ rule fetch_structures:
         mem_mb=1000,
         runtime=120,
     params:
-        code=code_digest("fetch"),
+        code=module_digest("betafold.structures.sources"),
         source=config["structures"]["source"],
         path=config["structures"]["path"],
         base_url=config["structures"]["base_url"],

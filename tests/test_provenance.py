@@ -56,3 +56,9 @@ def test_file_sha256_is_that_of_the_bytes(tmp_path):
     path = tmp_path / "abc"
     path.write_bytes(b"abc")  # the first test vector of FIPS 180-2
     assert file_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_data_beside_a_module_counts(copied_package):
+    (copied_package / "betafold" / "models" / "added.yaml").write_text("a: schema\n")
+    assert digests(copied_package)["train"] != code_digest("train")
+    assert digests(copied_package)["fetch"] == code_digest("fetch")
