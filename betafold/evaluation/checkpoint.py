@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from betafold.embeddings.store import read_embeddings
+from betafold.embeddings.store import check_weights, read_embeddings
 from betafold.errors import BetaFoldError
 from betafold.evaluation import baselines, table
 from betafold.files import write_beside
@@ -50,11 +50,7 @@ def evaluate_checkpoint(
     device = choose_device(device)
     model, meta = load_checkpoint(checkpoint, device)
     features, attrs = read_embeddings(embeddings)
-    if meta.get("weights_sha256") != attrs.get("weights_sha256"):
-        raise BetaFoldError(
-            f"{checkpoint}: trained on features of other ESM-2 weights ({_short(meta)}) than the embeddings "
-            f"given ({_short(attrs)}); embed with the same weights or train again"
-        )
+    check_weights(attrs, meta["weights_sha256"], f"the checkpoint {checkpoint}")
     split = read_split(split_path)
     train, held_out = _divide(read_labels(labels), split, features)
     conformers = _conformers(model, device, held_out, features, seed, settings, n_threads)
@@ -86,10 +82,6 @@ def evaluate_checkpoint(
         partial.write_text(json.dumps(record, indent=1, default=str) + "\n")
     with write_beside(out) as partial:
         table.write_table(pd.concat(rows, ignore_index=True), partial)
-
-
-def _short(attrs: dict) -> str:
-    return str(attrs.get("weights_sha256", "unknown"))[:12]
 
 
 def _divide(samples: list, split: pd.DataFrame, features: dict) -> tuple[list, list]:

@@ -159,10 +159,13 @@ def ca_deviation(predicted: np.ndarray, native: np.ndarray) -> np.ndarray:
 
 
 def backbone_rmsd(predicted: Chains, native: Chains) -> np.ndarray:
-    """RMSD [B] over the N, CA and C atoms of chains [L_i, 3 atoms, 3]."""
-    return rmsd(
-        [chain.reshape(-1, 3) for chain in predicted], [chain.reshape(-1, 3) for chain in native]
-    )
+    """RMSD [B] over N, CA and C of chains [L_i, 3 atoms, 3], residues with all three on both sides."""
+    left, right = [], []
+    for ours, theirs in zip(predicted, native, strict=True):
+        complete = np.isfinite(ours).all(axis=(1, 2)) & np.isfinite(theirs).all(axis=(1, 2))
+        left.append(ours[complete].reshape(-1, 3))
+        right.append(theirs[complete].reshape(-1, 3))
+    return rmsd(left, right)
 
 
 def residue_lddt(predicted: Chains, native: Chains) -> Chains:

@@ -38,11 +38,17 @@ def describe(samples: list, split: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def score(samples: list, predictions: list[np.ndarray]) -> pd.DataFrame:
+def score(
+    samples: list, predictions: list[np.ndarray], torsions: list[np.ndarray] | None = None
+) -> pd.DataFrame:
     """Metrics of predictions [K_i, L_i, 3 atoms, 3], rank 1 first, against the samples' first models.
 
     ``ca_rmsd_best5`` is the lowest CA-RMSD of the first five conformers (of fewer if there are fewer).
     The entries with several models also get the closest model and the ensemble's own spread.
+
+    Args:
+        samples: anything with ``coords`` [L, 3, 3], ``torsions`` [L, 3] and ``models`` [M, L, 3, 3].
+        torsions: [L_i, 3] of the first conformers; by default computed, which needs chains without gaps.
     """
     first = [prediction[0] for prediction in predictions]
     native = [sample.coords for sample in samples]
@@ -50,7 +56,7 @@ def score(samples: list, predictions: list[np.ndarray]) -> pd.DataFrame:
     columns = metrics.ca_scores([chain[:, CA] for chain in first], native_ca)
     columns["backbone_rmsd"] = metrics.backbone_rmsd(first, native)
     columns |= metrics.mean_torsion_errors(
-        metrics.torsions(first), [sample.torsions for sample in samples]
+        metrics.torsions(first) if torsions is None else torsions, [sample.torsions for sample in samples]
     )
     columns["ca_rmsd_best5"] = _best_of(predictions, native_ca)
     ensembles = [
@@ -83,7 +89,11 @@ def rows(samples: list, split: pd.DataFrame, method: str, predictions: list[np.n
 def residue_rows(
     samples: list, split: pd.DataFrame, predictions: list[np.ndarray], plddt: list[np.ndarray]
 ) -> pd.DataFrame:
-    """One row per residue of the model's rank 1: raw pLDDT and true lDDT (0-100), angles in degrees."""
+    """One row per residue of the model's rank 1: raw pLDDT and true lDDT (0-100), angles in degrees.
+
+    ``native_x``, ``native_y`` and ``native_z`` place the native CA, so that with the predicted torsions a
+    reader of the table can rebuild and superpose both traces.
+    """
     first = [prediction[0] for prediction in predictions]
     lddt = metrics.residue_lddt(
         [chain[:, CA] for chain in first], [sample.coords[:, CA] for sample in samples]
@@ -105,6 +115,7 @@ def residue_rows(
                 "ca_error": metrics.ca_deviation(built[:, CA], sample.coords[:, CA]),
             }
         )
+        part[["native_x", "native_y", "native_z"]] = sample.coords[:, CA]
         for axis, name in enumerate(("phi", "psi", "omega")):
             part[name] = np.degrees(torsions[:, axis])
             part[f"{name}_native"] = np.degrees(sample.torsions[:, axis])
