@@ -35,7 +35,7 @@ class TorsionOutput:
 
     distribution: TorsionDistribution
     sincos: Tensor | None  # [B, L, 3, 2], the baseline head's raw output
-    plddt_logits: Tensor  # [B, L, bins] over lDDT in [0, 1]
+    plddt_logits: Tensor | None  # [B, L, bins] over lDDT in [0, 1]; None where not asked for
     attention: Tensor  # [layers, B, H, L, L]
 
 
@@ -61,11 +61,16 @@ class TorsionModel(nn.Module):
         self.torsions = MixtureHead(d, config.components) if config.head == "mixture" else SinCosHead(d)
         self.confidence = ConfidenceHead(d, config.confidence_width, config.confidence_bins, config.dropout)
 
-    def forward(self, x: Tensor, mask: Tensor) -> TorsionOutput:
+    def encode(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Residue features x [B, L, input_dim] -> h [B, L, d_model], attention [layers, B, H, L, L]."""
+        return self.encoder(self.project(x), mask)
+
+    def forward(self, x: Tensor, mask: Tensor, confidence: bool = True) -> TorsionOutput:
         """Residue features x [B, L, input_dim] and mask [B, L] (True = residue) -> output.
 
-        Values at padded places are finite and mean nothing.
+        Values at padded places are finite and mean nothing. ``confidence=False`` leaves that head out.
         """
-        h, attention = self.encoder(self.project(x), mask)
+        h, attention = self.encode(x, mask)
         distribution, sincos = self.torsions(h)
-        return TorsionOutput(distribution, sincos, self.confidence(h, distribution, mask), attention)
+        plddt_logits = self.confidence(h, distribution, mask) if confidence else None
+        return TorsionOutput(distribution, sincos, plddt_logits, attention)

@@ -14,12 +14,18 @@ from betafold.models.torsion import TorsionConfig, TorsionModel
 FORMAT = "betafold-checkpoint-1"
 
 
-def save_checkpoint(path: str | os.PathLike, model: TorsionModel, meta: dict) -> None:
-    """Write ``model`` and ``meta`` (plain values only) to ``path`` in one step."""
+def save_checkpoint(
+    path: str | os.PathLike, model: TorsionModel, meta: dict, state: dict | None = None
+) -> None:
+    """Write ``model`` and ``meta`` (plain values only) to ``path`` in one step.
+
+    ``state`` is a state dict to store in the place of the model's present one.
+    """
+    state = model.state_dict() if state is None else state
     payload = {
         "format": FORMAT,
         "config": asdict(model.config),
-        "state": {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()},
+        "state": {name: tensor.detach().cpu() for name, tensor in state.items()},
         "meta": meta,
     }
     with write_beside(path) as partial:
