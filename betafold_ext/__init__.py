@@ -15,7 +15,12 @@ except ImportError as error:
 
 from betafold_ext.backbone import nerf_batch, nerf_batch_vjp, torsions_batch
 from betafold_ext.scores import distance_matrix_batch, gdt_batch, lddt_batch, tm_score_batch
-from betafold_ext.superposition import kabsch_rmsd_batch, kabsch_superpose_batch, rmsd_matrix, rmsd_to_reference
+from betafold_ext.superposition import (
+    kabsch_rmsd_batch,
+    kabsch_superpose_batch,
+    rmsd_matrix,
+    rmsd_to_reference,
+)
 
 isa = _kernels.isa
 
