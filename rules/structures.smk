@@ -7,7 +7,7 @@ outputs: results/structures.tsv, results/labels.zarr/{shard}, results/rejected.t
 
 rule fetch_structures:
     input:
-        ids=config["structures"]["ids"] or [],
+        config["structures"]["ids"] or [],
     output:
         "results/structures.tsv",
     log:
@@ -23,11 +23,12 @@ rule fetch_structures:
     params:
         code=module_digest("betafold.structures.sources"),
         source=config["structures"]["source"],
-        path=config["structures"]["path"],
+        path=option("path", config["structures"]["path"]),
+        ids=option("ids", config["structures"]["ids"]),
         base_url=config["structures"]["base_url"],
         shards=len(SHARDS),
     shell:
-        "betafold fetch structures --source {params.source} --path {params.path:q} --ids {input.ids:q}"
+        "betafold fetch structures --source {params.source} {params.path} {params.ids}"
         " --base-url {params.base_url:q} --shards {params.shards} --out {output} > {log} 2>&1"
 
 
@@ -49,8 +50,12 @@ rule label:
         runtime=120,
     params:
         code=code_digest("label"),
+        fragments=config["labels"]["fragments_per_chain"],
+        stride=config["labels"]["fragment_stride"],
+        duplicate_rmsd=config["labels"]["duplicate_rmsd"],
     shell:
-        "betafold label --entries {input} --shard {wildcards.shard} --out {output.labels}"
+        "betafold label --entries {input} --shard {wildcards.shard} --fragments-per-chain {params.fragments}"
+        " --fragment-stride {params.stride} --duplicate-rmsd {params.duplicate_rmsd} --out {output.labels}"
         " --rejected {output.rejected} > {log} 2>&1"
 
 
