@@ -9,16 +9,26 @@ EXAMPLE = "betafold label structures/ 1abc.cif.gz --out labels.zarr/0 --rejected
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE_OR_DIR", help="PDB or mmCIF, gzipped or not")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE_OR_DIR", help="PDB or mmCIF, gzipped or not"
+    )
     parser.add_argument("--entries", type=Path, help="table of `betafold fetch structures` instead of files")
     parser.add_argument("--shard", type=int, help="with --entries: only the entries of this shard")
     parser.add_argument("--out", type=Path, required=True, help="Zarr group to write")
-    parser.add_argument("--rejected", type=Path, required=True, help="table (.tsv) of what is left out, and why")
     parser.add_argument(
-        "--fragments-per-chain", type=int, default=40, help="most fragments of a longer chain; default: %(default)s"
+        "--rejected", type=Path, required=True, help="table (.tsv) of what is left out, and why"
     )
     parser.add_argument(
-        "--fragment-stride", type=int, default=8, help="residues between fragment starts; default: %(default)s"
+        "--fragments-per-chain",
+        type=int,
+        default=100,
+        help="most fragments of a longer chain; default: %(default)s",
+    )
+    parser.add_argument(
+        "--fragment-stride",
+        type=int,
+        default=3,
+        help="residues between fragment starts; default: %(default)s",
     )
     parser.add_argument(
         "--duplicate-rmsd",

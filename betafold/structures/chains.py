@@ -62,9 +62,7 @@ def _chain_residues(atoms: Atoms, residues: list[Residue]) -> list[Residue]:
     """Amino acids without those that are ligands: HETATM and without a peptide bond to either neighbour."""
     residues = [residue for residue in residues if residue.is_amino_acid]
     links = np.concatenate([[False], bonded(atom_coords(atoms, residues, BACKBONE)), [False]])
-    return [
-        residue for i, residue in enumerate(residues) if not residue.hetero or links[i] or links[i + 1]
-    ]
+    return [residue for i, residue in enumerate(residues) if not residue.hetero or links[i] or links[i + 1]]
 
 
 def _matched(atoms: Atoms, there: list[Residue], residues: list[Residue], first: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from betafold.structures.chains import Chain
 from betafold.structures.quality import Segment
 from betafold_ext import kabsch_rmsd_batch

@@ -26,9 +26,7 @@ def read_entries(table: str | os.PathLike, shard: int | None = None) -> Entries:
                 f"{table}: no column {min(missing)}; make it with `betafold fetch structures`"
             )
         return [
-            (row["entry"], Path(row["path"]))
-            for row in rows
-            if shard is None or row["shard"] == str(shard)
+            (row["entry"], Path(row["path"])) for row in rows if shard is None or row["shard"] == str(shard)
         ]
 
 

@@ -13,8 +13,8 @@ from betafold.structures.samples import MAX_LENGTH, MIN_LENGTH
 class FragmentOptions:
     """How densely longer chains are cut. Both limits hold per chain."""
 
-    per_chain: int = 40  # at most; 0 for none
-    stride: int = 8  # residues from one start to the next
+    per_chain: int = 100  # at most; 0 for none
+    stride: int = 3  # residues from one start to the next
 
 
 def _generator(key: str) -> np.random.Generator:

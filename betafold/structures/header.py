@@ -36,9 +36,7 @@ def pdb_header(lines: list[str]) -> Header:
     ProDy's own header reader raises on some old entries, and all but these three records are of no use here.
     """
     methods = [line[10:79].strip() for line in lines if line.startswith("EXPDTA")]
-    resolutions = [
-        _number(line[23:30]) for line in lines if line.startswith("REMARK   2 RESOLUTION")
-    ]
+    resolutions = [_number(line[23:30]) for line in lines if line.startswith("REMARK   2 RESOLUTION")]
     lengths = {}
     for line in lines:
         if line.startswith("SEQRES") and line[13:17].strip().isdigit():

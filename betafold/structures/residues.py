@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+from Bio.Data.IUPACData import protein_letters_3to1
 
 from betafold.structures.reader import Atoms
 from betafold.structures.records import BACKBONE
@@ -12,17 +13,18 @@ from betafold.structures.records import BACKBONE
 # Three-letter code -> one-letter code. Beside the twenty standard residues: selenomethionine, put in for
 # methionine to solve the phase problem, and the names force fields give to protonation states.
 LETTERS = {
-    **{"ALA": "A", "CYS": "C", "ASP": "D", "GLU": "E", "PHE": "F", "GLY": "G", "HIS": "H", "ILE": "I"},
-    **{"LYS": "K", "LEU": "L", "MET": "M", "ASN": "N", "PRO": "P", "GLN": "Q", "ARG": "R", "SER": "S"},
-    **{"THR": "T", "VAL": "V", "TRP": "W", "TYR": "Y"},
+    **{name.upper(): letter for name, letter in protein_letters_3to1.items()},
     "MSE": "M",
     **dict.fromkeys(("HID", "HIE", "HIP", "HSD", "HSE", "HSP"), "H"),
     **dict.fromkeys(("CYX", "CYM"), "C"),
-    **{"ASH": "D", "GLH": "E", "LYN": "K"},
+    "ASH": "D",
+    "GLH": "E",
+    "LYN": "K",
 }
 # Chemical component codes of the D forms of the standard residues (glycine has none).
 D_RESIDUES = frozenset(
-    "DAL DAR DAS DCY DGL DGN DHI DIL DLE DLY DPN DPR DSG DSN DTH DTR DTY DVA MED".split()
+    ("DAL", "DAR", "DAS", "DCY", "DGL", "DGN", "DHI", "DIL", "DLE", "DLY")
+    + ("DPN", "DPR", "DSG", "DSN", "DTH", "DTR", "DTY", "DVA", "MED")
 )
 SUGAR = ("C4'", "C4*")  # an atom that every nucleotide has and no amino acid
 
