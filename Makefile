@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --retries 10
 CONSTRAINTS := -c envs/constraints.txt
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3` decides otherwise.
