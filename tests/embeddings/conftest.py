@@ -8,6 +8,8 @@ from esm.data import Alphabet
 from esm.model.esm2 import ESM2
 from safetensors.torch import save_file
 
+torch.set_num_threads(1)
+
 LAYERS, DIM, HEADS = 2, 24, 4
 
 HUGGING_FACE = {
