@@ -43,7 +43,7 @@ def option(name, value):
 check_config()
 
 # Shards are a fixed hash of the entry id, so the DAG is known before any data is.
-SHARDS = range(config["structures"]["shards"])
+SHARDS = [f"{shard:02d}" for shard in range(config["structures"]["shards"])]
 LABELS = expand("results/labels.zarr/{shard}", shard=SHARDS)
 EMBEDDINGS = expand("results/embeddings.zarr/{shard}", shard=SHARDS)
 MODELS = config["models"]
@@ -55,7 +55,7 @@ WEIGHTS_FILE = (
 
 
 wildcard_constraints:
-    shard=r"\d+",
+    shard=r"\d\d",
     model="|".join(MODELS),
 
 

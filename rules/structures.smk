@@ -9,7 +9,9 @@ rule fetch_structures:
     input:
         config["structures"]["ids"] or [],
     output:
-        "results/structures.tsv",
+        table="results/structures.tsv",
+        skipped="results/structures.skipped.tsv",
+        record="results/structures.json",
     log:
         "logs/fetch_structures.log",
     benchmark:
@@ -29,7 +31,7 @@ rule fetch_structures:
         shards=len(SHARDS),
     shell:
         "betafold fetch structures --source {params.source} {params.path} {params.ids}"
-        " --base-url {params.base_url:q} --shards {params.shards} --out {output} > {log} 2>&1"
+        " --base-url {params.base_url:q} --shards {params.shards} --out {output.table} > {log} 2>&1"
 
 
 rule label:
@@ -61,6 +63,7 @@ rule label:
 
 rule rejected:
     input:
+        "results/structures.skipped.tsv",
         expand("results/rejected/{shard}.tsv", shard=SHARDS),
     output:
         report(
@@ -76,15 +79,17 @@ rule rejected:
         "../envs/betafold.yaml"
     threads: 1
     resources:
-        mem_mb=100,
+        mem_mb=500,
         runtime=5,
+    params:
+        code=code_digest("rejected"),
     shell:
-        "awk 'NR == 1 || FNR > 1' {input} > {output} 2> {log}"
+        "betafold rejected {input} --out {output} > {log} 2>&1"
 
 
 rule split:
     input:
-        expand("results/labels.zarr/{shard}", shard=SHARDS),
+        LABELS,
     output:
         report(
             "results/split.tsv",

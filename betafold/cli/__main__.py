@@ -13,6 +13,7 @@ STEPS = (
     "evaluate",
     "fetch",
     "label",
+    "rejected",
     "split",
     "embed",
     "train",

@@ -4,6 +4,7 @@ import csv
 import os
 from dataclasses import astuple, dataclass, fields
 
+from betafold.errors import BetaFoldError
 from betafold.files import write_beside
 
 
@@ -25,3 +26,22 @@ def write_rejections(path: str | os.PathLike, rejections: list[Rejection]) -> No
         for rejection in rejections:
             # One line each, whatever a broken file put into an error message.
             writer.writerow(" ".join(value.split()) for value in astuple(rejection))
+
+
+def read_rejections(path: str | os.PathLike) -> list[Rejection]:
+    """Rows of a table of rejections, or of the files that ``betafold fetch structures`` skipped.
+
+    Raises
+    ------
+    BetaFoldError
+        The table cannot be read or is of another kind.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle, delimiter="\t"))
+    except OSError as error:
+        raise BetaFoldError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        return [Rejection(row["entry"], row.get("chain", ""), row.get("residues", ""), row["reason"]) for row in rows]
+    except KeyError as error:
+        raise BetaFoldError(f"{path}: no column {error}, not a table of rejections") from error
