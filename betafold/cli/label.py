@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from betafold.errors import BetaFoldError
+
 SUMMARY = "structure files in, labelled samples out, and a table of all that is left out"
 EXAMPLE = "betafold label structures/ 1abc.cif.gz --out labels.zarr/0 --rejected rejected.tsv"
 
@@ -39,16 +41,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from betafold.structures.entries import find_structures, read_entries
+    from betafold.structures.entries import find_structures
     from betafold.structures.fragments import FragmentOptions
     from betafold.structures.labelling import LabelOptions
     from betafold.structures.shard import label_shard
+    from betafold.structures.sources import read_structures
 
     options = LabelOptions(
         fragments=FragmentOptions(args.fragments_per_chain, args.fragment_stride),
         duplicate_rmsd=args.duplicate_rmsd,
     )
-    entries = read_entries(args.entries, args.shard) if args.entries else find_structures(args.files)
+    if args.entries and args.files:
+        raise BetaFoldError("give either --entries or files, not both")
+    if args.entries:
+        entries = read_structures(args.entries, args.shard)
+    else:
+        entries = find_structures(args.files)
     summary = label_shard(entries, args.out, args.rejected, options)
     print(summary, file=sys.stderr)
     # A shard of a workflow may be empty by chance; files named by hand were meant to give something.

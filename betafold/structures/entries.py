@@ -1,6 +1,5 @@
-"""Which structure files there are, and under which entry names."""
+"""Structure files that a user names on the command line."""
 
-import csv
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,25 +8,6 @@ from betafold.errors import BetaFoldError
 from betafold.structures.naming import entry_name, is_structure_file
 
 Entries = list[tuple[str, Path]]  # entry name, file
-
-
-def read_entries(table: str | os.PathLike, shard: int | None = None) -> Entries:
-    """Entries of a tab-separated table with the columns entry, path, shard; all, or those of one shard.
-
-    Relative paths count from the current directory. Raises BetaFoldError if it is not such a table.
-    """
-    if not Path(table).is_file():
-        raise BetaFoldError(f"{table}: no such table; make it with `betafold fetch structures`")
-    with open(table, newline="", encoding="utf-8") as handle:
-        rows = csv.DictReader(handle, delimiter="\t")
-        missing = {"entry", "path", "shard"} - set(rows.fieldnames or ())
-        if missing:
-            raise BetaFoldError(
-                f"{table}: no column {min(missing)}; make it with `betafold fetch structures`"
-            )
-        return [
-            (row["entry"], Path(row["path"])) for row in rows if shard is None or row["shard"] == str(shard)
-        ]
 
 
 def find_structures(paths: Iterable[str | os.PathLike]) -> Entries:

@@ -50,7 +50,7 @@ def _plan(chain: Chain, polymers: list[Polymer], options: FragmentOptions, key: 
     foreign = [reason for reason in faults.values() if reason.startswith(("D residue", "modified"))]
     if is_peptide and foreign:
         # Beside such a residue the backbone does what the sequence of standard residues would not.
-        return _Plan([(0, n, f"peptide with a {foreign[0]}")])
+        return _Plan([(0, n, f"peptide with {', '.join(foreign)}")])
     found = segments(chain)
     rejected = [(i, i + 1, reason) for i, reason in faults.items()]
     rejected += [(i - 1, i + 1, reason) for i, reason in breaks(chain).items()]
