@@ -59,7 +59,7 @@ class Conformers:
         plddt: float32 [K, B, L] raw (uncalibrated) confidence, 0-100. Rank 1 carries the confidence head's value;
             a later rank the same times its agreement with the samples relative to rank 1 (per-residue lDDT, at
             most 1).
-        expected_rmsd: float32 [K, B] mean CA-RMSD to the samples in Angstrom, uncalibrated.
+        expected_rmsd: float32 [K, B] mean CA-RMSD to the (other) samples in Angstrom, uncalibrated.
     """
 
     lengths: np.ndarray
@@ -101,24 +101,21 @@ def sequence_seed(sequence: str, seed: int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1  # torch takes non-negative 63-bit seeds
 
 
-def choose(distances: np.ndarray, count: int, first: int | None = None) -> list[int]:
-    """Indices of ``count`` candidates that greedily minimise the mean distance of the samples to the nearest one.
+def choose(distances: np.ndarray, count: int, first: int) -> list[int]:
+    """Indices of ``count`` candidates, ``first`` first, that greedily cover the samples.
+
+    Each next candidate is the one that most lowers the mean distance of the samples to the nearest chosen one.
 
     Args:
         distances: [C, S] from each candidate to each sample.
-        first: the candidate to begin with; default the medoid (least mean distance).
     """
-    chosen = []
-    nearest = np.full(distances.shape[1], np.inf)
+    chosen = [first]
+    nearest = distances[first]
     while len(chosen) < count:
-        if first is not None and not chosen:
-            best = first
-        else:
-            cost = np.minimum(distances, nearest).mean(axis=1)
-            cost[chosen] = np.inf
-            best = int(cost.argmin())
-        chosen.append(best)
-        nearest = np.minimum(nearest, distances[best])
+        cost = np.minimum(distances, nearest).mean(axis=1)
+        cost[chosen] = np.inf
+        chosen.append(int(cost.argmin()))
+        nearest = np.minimum(nearest, distances[chosen[-1]])
     return chosen
 
 
@@ -137,8 +134,12 @@ def peptide_conformers(
     torsions = torch.cat([distribution.mode(), samples]).float().numpy()
     coords = betafold_ext.nerf_batch(np.ascontiguousarray(torsions), n_threads=n_threads)
     ca = np.ascontiguousarray(coords[:, :, CA])
-    distances = betafold_ext.rmsd_matrix(ca, ca[1:], n_threads=n_threads)
-    chosen = choose(distances, num_models, first=0 if settings.ranking == "mode" else None)
+    distances = betafold_ext.rmsd_matrix(ca, n_threads=n_threads)[:, 1:]
+    # A sample is not evidence for itself: its own distance of zero is left out of its mean.
+    others = settings.samples - (np.arange(len(ca)) > 0)
+    expected = distances.sum(axis=1, dtype=float) / others
+    first = 0 if settings.ranking == "mode" else int(expected.argmin())
+    chosen = choose(distances, num_models, first)
 
     agreement = _agreement(ca[chosen], ca[1:], n_threads)
     plddt = head_plddt * np.minimum(agreement / np.maximum(agreement[:1], 1e-6), 1)
@@ -147,7 +148,7 @@ def peptide_conformers(
         torsions=torsions[chosen][:, None],
         coords=coords[chosen][:, None],
         plddt=plddt.astype(np.float32)[:, None],
-        expected_rmsd=distances[chosen].mean(axis=1, dtype=float).astype(np.float32)[:, None],
+        expected_rmsd=expected[chosen].astype(np.float32)[:, None],
     )
 
 

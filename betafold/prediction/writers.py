@@ -8,7 +8,7 @@ import os
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -60,11 +60,12 @@ class PredictedStructure:
         name = " ".join((self.name or self.id).encode("ascii", "replace").decode().split())
         return f"{name}, predicted conformer {self.rank} of {self.models}"
 
-    def atoms(self) -> np.ndarray:
-        """[n, 2] (residue, atom) indices of the atoms that exist, in file order."""
-        exists = np.ones((len(self.sequence), len(ATOM_NAMES)), dtype=bool)
-        exists[np.array(list(self.sequence)) == "G", ATOM_NAMES.index("CB")] = False
-        return np.argwhere(exists)
+
+def atoms_of(sequence: str) -> np.ndarray:
+    """[n, 2] (residue, atom) indices of the atoms that exist, in file order: no CB in glycine."""
+    exists = np.ones((len(sequence), len(ATOM_NAMES)), dtype=bool)
+    exists[np.array(list(sequence)) == "G", ATOM_NAMES.index("CB")] = False
+    return np.argwhere(exists)
 
 
 def _remarks(structure: PredictedStructure) -> list[str]:
@@ -78,19 +79,10 @@ def _remarks(structure: PredictedStructure) -> list[str]:
 
 def pdb_text(structure: PredictedStructure) -> str:
     """PDB format 3.3: TITLE, EXPDTA, free-text remarks (number 6), SEQRES, atoms, TER, END."""
-    prody = _quiet_prody()
-    residue, atom = structure.atoms().T
-    resnames = np.array([THREE_LETTER[letter] for letter in structure.sequence])
-    group = prody.AtomGroup(structure.id)
+    residue, atom = atoms_of(structure.sequence).T
+    group = _atom_group(structure.sequence)
     group.setCoords(structure.coords[residue, atom].astype(float))
-    group.setNames(np.array(ATOM_NAMES)[atom])
-    group.setElements(np.array(ELEMENTS)[atom])
-    group.setResnames(resnames[residue])
-    group.setResnums(residue + 1)
-    group.setChids(np.full(len(residue), CHAIN))
-    group.setOccupancies(np.ones(len(residue)))
     group.setBetas(structure.plddt[residue].astype(float))
-    group.setFlags("pdbter", np.arange(len(residue)) == len(residue) - 1)
 
     stream = io.StringIO()
     for number, line in enumerate(textwrap.wrap(structure.title.upper(), 68), start=1):
@@ -99,15 +91,31 @@ def pdb_text(structure: PredictedStructure) -> str:
     for remark in _remarks(structure):
         for line in textwrap.wrap(remark, 68, break_on_hyphens=False):
             stream.write(f"REMARK   6 {line}\n")
-    for row in range(0, len(resnames), 13):
-        codes = " ".join(resnames[row : row + 13])
-        stream.write(f"SEQRES {row // 13 + 1:>3} {CHAIN} {len(resnames):>4}  {codes}\n")
-    prody.writePDBStream(stream, group, write_remarks=False)
+    codes = [THREE_LETTER[letter] for letter in structure.sequence]
+    for row in range(0, len(codes), 13):
+        line = " ".join(codes[row : row + 13])
+        stream.write(f"SEQRES {row // 13 + 1:>3} {CHAIN} {len(codes):>4}  {line}\n")
+    _prody().writePDBStream(stream, group, write_remarks=False)
     return stream.getvalue()
 
 
+@lru_cache(maxsize=4)
+def _atom_group(sequence: str):
+    """ProDy atoms of a peptide, without coordinates: making them costs as much as writing them."""
+    residue, atom = atoms_of(sequence).T
+    group = _prody().AtomGroup(sequence)
+    group.setNames(np.array(ATOM_NAMES)[atom])
+    group.setElements(np.array(ELEMENTS)[atom])
+    group.setResnames(np.array([THREE_LETTER[letter] for letter in sequence])[residue])
+    group.setResnums(residue + 1)
+    group.setChids(np.full(len(residue), CHAIN))
+    group.setOccupancies(np.ones(len(residue)))
+    group.setFlags("pdbter", np.arange(len(residue)) == len(residue) - 1)
+    return group
+
+
 @cache
-def _quiet_prody():
+def _prody():
     """ProDy with its log to stderr off (its own ``confProDy`` would write into the home directory)."""
     import prody
 
@@ -161,7 +169,7 @@ def cif_text(structure: PredictedStructure) -> str:
 
     class BackboneModel(modelcif.model.AbInitioModel):
         def get_atoms(self):
-            for residue, atom in structure.atoms():
+            for residue, atom in atoms_of(structure.sequence):
                 x, y, z = structure.coords[residue, atom].tolist()
                 yield modelcif.model.Atom(
                     asym_unit=chain,
