@@ -57,6 +57,9 @@ class MmcifAtoms:
         missing = [item for item in MMCIF_ITEMS if item not in self.items]
         if missing:
             raise BetaFoldError(f"mmCIF without the item _atom_site.{missing[0]}")
+        for row in self.rows:
+            if len(row.split()) != len(self.items):
+                raise BetaFoldError(f"unreadable atom records: {' '.join(row.split()[:4])} ... is not whole")
 
     @staticmethod
     def _ends(line: str) -> bool:
