@@ -9,6 +9,7 @@ rule report:
     input:
         evaluation=expand("results/evaluation/{model}.tsv", model=MODELS),
         calibration=expand("results/calibration/{model}", model=MODELS),
+        history=expand("results/models/{model}/history.tsv", model=MODELS),
         rejected="results/rejected.tsv",
         split="results/split.tsv",
     output:
@@ -31,6 +32,7 @@ rule report:
         code=code_digest("report"),
     shell:
         "betafold report --evaluation {input.evaluation} --calibration {input.calibration}"
+        " --history {input.history} --rejected {input.rejected} --split {input.split}"
         " --out {output} > {log} 2>&1"
 
 
