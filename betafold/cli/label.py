@@ -40,6 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Raise BetaFoldError for options that make no sense."""
+    for option, least in (("fragments_per_chain", 0), ("fragment_stride", 1), ("duplicate_rmsd", 0)):
+        value = getattr(args, option)
+        if not value >= least:
+            raise BetaFoldError(f"--{option.replace('_', '-')} {value}: must be {least} or more")
+    if args.entries and args.files:
+        raise BetaFoldError("give either --entries or files, not both")
+    if args.shard is not None and not args.entries:
+        raise BetaFoldError("--shard needs --entries: only a table says which entries belong to a shard")
+
+
 def run(args: argparse.Namespace) -> int:
     from betafold.structures.entries import find_structures
     from betafold.structures.fragments import FragmentOptions
@@ -47,12 +59,11 @@ def run(args: argparse.Namespace) -> int:
     from betafold.structures.shard import label_shard
     from betafold.structures.sources import read_structures
 
+    _check(args)
     options = LabelOptions(
         fragments=FragmentOptions(args.fragments_per_chain, args.fragment_stride),
         duplicate_rmsd=args.duplicate_rmsd,
     )
-    if args.entries and args.files:
-        raise BetaFoldError("give either --entries or files, not both")
     if args.entries:
         entries = read_structures(args.entries, args.shard)
     else:

@@ -36,7 +36,18 @@ def make_sample(index: int, length: int, models: int, bridges: int) -> Sample:
 
 
 def assert_same(a: Sample, b: Sample):
-    for name in ("id", "sequence", "kind", "entry", "chain", "start", "parent", "cyclic", "disulfides", "method"):
+    for name in (
+        "id",
+        "sequence",
+        "kind",
+        "entry",
+        "chain",
+        "start",
+        "parent",
+        "cyclic",
+        "disulfides",
+        "method",
+    ):
         assert getattr(a, name) == getattr(b, name), name
     for name in ("coords", "torsions", "mask", "models", "resolution"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)

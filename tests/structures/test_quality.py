@@ -100,7 +100,9 @@ def test_insertion_codes_and_wild_numbers_do_not_break_a_chain(tmp_path, lines):
 
 
 def test_lost_insertion_code_is_still_two_residues(tmp_path, lines):
-    renumbered = [edit(line, number=5) if line.startswith("ATOM") and number(line) == 6 else line for line in lines]
+    renumbered = [
+        edit(line, number=5) if line.startswith("ATOM") and number(line) == 6 else line for line in lines
+    ]
     assert chain_of(tmp_path, renumbered).sequence == "YYDPETGTWY"
 
 
@@ -121,7 +123,8 @@ def test_a_missing_atom_is_named(tmp_path, lines):
 
 
 @pytest.mark.parametrize(
-    "name, reason", [("SEP", "modified residue SEP 6"), ("DTH", "D residue DTH 6"), ("UNK", "modified residue UNK 6")]
+    "name, reason",
+    [("SEP", "modified residue SEP 6"), ("DTH", "D residue DTH 6"), ("UNK", "modified residue UNK 6")],
 )
 def test_a_foreign_residue_is_named(tmp_path, lines, name, reason):
     changed = [

@@ -66,9 +66,7 @@ def test_mmcif_rows_broken_over_two_lines(tmp_path, cif_text):
         line.replace(" 1 ", " 1\n", 1) if line.startswith("ATOM") and i % 7 == 0 else line
         for i, line in enumerate(cif_text.splitlines())
     ]
-    whole, broken = (
-        read_structure(write(tmp_path, text, "x.cif")) for text in (cif_text, "\n".join(lines))
-    )
+    whole, broken = (read_structure(write(tmp_path, text, "x.cif")) for text in (cif_text, "\n".join(lines)))
     for a, b in zip(whole.models, broken.models, strict=True):
         np.testing.assert_array_equal(a.coords, b.coords)
 
@@ -123,7 +121,9 @@ def test_no_trace_is_left_in_the_home_folder_and_in_prodys_log(tmp_path, monkeyp
     before = prody.LOGGER.verbosity
     read_structure(data_dir / "pdb5awl.ent.gz")
     with pytest.raises(BetaFoldError):
-        read_structure(write(tmp_path, corrupt("ATOM      1  N   ALA A   1       1.0     2.0     3.0\n" * 4, "x" * 8)))
+        read_structure(
+            write(tmp_path, corrupt("ATOM      1  N   ALA A   1       1.0     2.0     3.0\n" * 4, "x" * 8))
+        )
     assert prody.LOGGER.verbosity == before
     assert os.listdir(tmp_path) == ["x.pdb"]
 
