@@ -80,7 +80,7 @@ def test_one_shard_of_a_table(tmp_path, data_dir):
     assert [sample.entry for sample in samples] == ["5awl"] and rows == []
     dense, rows = run("1")
     assert {sample.entry for sample in dense} == {"1k33"}
-    assert [row["reason"] for row in rows if row["entry"] == "gone"][0].endswith("no such file")
+    assert next(row["reason"] for row in rows if row["entry"] == "gone").endswith("no such file")
     assert len(run("1", "--fragment-stride", "20")[0]) < len(dense)
     assert run("1", "--fragments-per-chain", "0")[0] == []
     assert run("2") == ([], [])  # an empty shard is a complete group
