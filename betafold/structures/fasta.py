@@ -91,8 +91,12 @@ def sanitise(name: str) -> str:
     words = name.split()
     ascii_name = unicodedata.normalize("NFKD", words[0] if words else "").encode("ascii", "ignore").decode()
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", ascii_name)[:MAX_ID_LENGTH].strip("._-")
-    # ID_model_2.pdb is the second conformer of ID: a record of that name would overwrite it.
-    return re.sub(r"_model_(\d+)$", r"_model-\1", safe)
+    return _not_a_conformer(safe)
+
+
+def _not_a_conformer(identifier: str) -> str:
+    """ID_model_2.pdb is the second conformer of ID: a record of that name would overwrite it."""
+    return re.sub(r"_(model)_(\d+)$", r"_\1-\2", identifier, flags=re.IGNORECASE)
 
 
 class _Ids:
@@ -106,7 +110,7 @@ class _Ids:
         unique, copy = wanted, 1
         while unique.lower() in self.taken:
             copy += 1
-            unique = f"{wanted}_{copy}"
+            unique = _not_a_conformer(f"{wanted}_{copy}")
         self.taken.add(unique.lower())
         return unique
 
