@@ -1,0 +1,134 @@
+"""Model against baselines on the test split: means with intervals and paired differences."""
+
+import pandas as pd
+
+from betafold.evaluation.baselines import LABELS, METHODS
+from betafold.evaluation.intervals import Interval, mean_interval
+from betafold.evaluation.strata import strata
+from betafold.reports.inputs import ModelResults, Run
+
+METRICS = {
+    "ca_rmsd": ("CA-RMSD", "Å", 2, "lower"),
+    "ca_rmsd_per_residue": ("CA-RMSD per residue", "Å", 3, "lower"),
+    "ca_rmsd_best5": ("CA-RMSD, best of 5", "Å", 2, "lower"),
+    "backbone_rmsd": ("backbone RMSD", "Å", 2, "lower"),
+    "phi_mae": ("φ error", "°", 1, "lower"),
+    "psi_mae": ("ψ error", "°", 1, "lower"),
+    "drmsd": ("dRMSD", "Å", 2, "lower"),
+    "lddt": ("lDDT", "", 3, "higher"),
+    "gdt_ts": ("GDT-TS", "", 3, "higher"),
+    "gdt_ha": ("GDT-HA", "", 3, "higher"),
+    "tm_score": ("TM-score", "", 3, "higher"),
+}
+"""Column -> label, unit, digits, which way is better."""
+
+
+def label(method: str) -> str:
+    """Words for a baseline's name; a model keeps its own."""
+    return LABELS.get(method, method)
+
+
+def methods(run: Run) -> list[tuple[ModelResults, str]]:
+    """Every model, then every baseline (taken from the main model's table)."""
+    return [(model, model.name) for model in run.models] + [(run.main, method) for method in METHODS]
+
+
+def metric_table(run: Run) -> list[dict]:
+    """One record per method with an Interval per metric, on the test split."""
+    records = []
+    for model, method in methods(run):
+        rows = model.test(method)
+        cells = {name: mean_interval(rows[name], rows["cluster"]) for name in METRICS}
+        records.append({"method": method, "label": label(method), "is_model": method == model.name, "cells": cells})
+    return records
+
+
+def best(records: list[dict], metric: str) -> str | None:
+    """Method with the best mean of a metric."""
+    lower = METRICS[metric][3] == "lower"
+    known = [r for r in records if pd.notna(r["cells"][metric].estimate)]
+    if not known:
+        return None
+    choose = min if lower else max
+    return choose(known, key=lambda record: record["cells"][metric].estimate)["method"]
+
+
+def paired(model: ModelResults, baseline: str, metric: str, group: pd.DataFrame | None = None) -> Interval:
+    """Mean of (model - baseline) over the same test peptides, with its interval.
+
+    ``group`` restricts the peptides to those of its ``id`` column.
+    """
+    ours = model.test().set_index("id")
+    theirs = model.test(baseline).set_index("id")
+    ids = ours.index if group is None else ours.index[ours.index.isin(group["id"])]
+    return mean_interval(ours.loc[ids, metric] - theirs.loc[ids, metric].to_numpy(), ours.loc[ids, "cluster"])
+
+
+def verdict(difference: Interval, lower_is_better: bool = True) -> str:
+    """``better``, ``worse`` or ``undecided`` by whether the interval of a paired difference excludes zero."""
+    if pd.isna(difference.low) or difference.low <= 0 <= difference.high:
+        return "undecided"
+    return "better" if (difference.high < 0) == lower_is_better else "worse"
+
+
+def strongest_baseline(model: ModelResults, metric: str = "ca_rmsd", group: pd.DataFrame | None = None) -> str:
+    """The baseline with the lowest mean of a metric on the test split, or in a group of its peptides."""
+
+    def mean(method: str) -> float:
+        rows = model.test(method)
+        return (rows if group is None else rows[rows["id"].isin(group["id"])])[metric].mean()
+
+    return min(METHODS, key=mean)
+
+
+def stratum_table(run: Run, metric: str = "ca_rmsd") -> list[dict]:
+    """Per stratum: n, clusters, an Interval per method, and each model against its strongest baseline there."""
+    groups = [(stratum, group, rows) for stratum, group, rows in strata(run.main.test()) if len(rows)]
+    records = []
+    for stratum, group, rows in groups:
+        cells = {}
+        for model, method in methods(run):
+            own = model.test(method)
+            own = own[own["id"].isin(rows["id"])]
+            cells[method] = mean_interval(own[metric], own["cluster"])
+        rivals = {model.name: strongest_baseline(model, metric, rows) for model in run.models}
+        differences = {model.name: paired(model, rivals[model.name], metric, rows) for model in run.models}
+        records.append(
+            {
+                "stratum": stratum,
+                "group": group,
+                "n": len(rows),
+                "clusters": rows["cluster"].nunique(),
+                "cells": cells,
+                "rivals": rivals,
+                "differences": differences,
+            }
+        )
+    return records
+
+
+SEQUENCE_PATTERNS = {
+    "contains proline": lambda sequence: "P" in sequence,
+    "two or more cysteines": lambda sequence: sequence.count("C") >= 2,
+    "glycine 15 % or more": lambda sequence: sequence.count("G") >= 0.15 * len(sequence),
+    "charged (DEKR) 40 % or more": lambda sequence: sum(map(sequence.count, "DEKR")) >= 0.4 * len(sequence),
+    "aromatic (FWYH) 20 % or more": lambda sequence: sum(map(sequence.count, "FWYH")) >= 0.2 * len(sequence),
+}
+
+
+def pattern_table(model: ModelResults, least: int = 3) -> list[dict]:
+    """CA-RMSD per residue of test peptides with and without each sequence pattern (``least`` peptides each)."""
+    rows = model.test()
+    records = []
+    for name, test in SEQUENCE_PATTERNS.items():
+        has = rows["sequence"].map(test)
+        if has.sum() < least or (~has).sum() < least:
+            continue
+        records.append(
+            {
+                "pattern": name,
+                "with": mean_interval(rows.loc[has, "ca_rmsd_per_residue"], rows.loc[has, "cluster"]),
+                "without": mean_interval(rows.loc[~has, "ca_rmsd_per_residue"], rows.loc[~has, "cluster"]),
+            }
+        )
+    return records

@@ -1,0 +1,202 @@
+"""The calibration report: one self-contained HTML page."""
+
+from collections import Counter
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from betafold import __version__
+from betafold.files import write_beside
+from betafold.provenance import provenance
+from betafold.reports import (
+    accuracy_figures,
+    accuracy_text,
+    comparison,
+    confidence_figures,
+    confidence_text,
+    geometry_figures,
+)
+from betafold.reports.inputs import Run
+from betafold.reports.style import data_uri, house_style
+from betafold.reports.wording import interval, number, percent
+
+SPLITS = ("train", "validation", "calibration", "test")
+KINDS = ("free", "bound", "fragment")
+
+
+def write_report(run: Run, out: Path) -> None:
+    """Render the page for ``run`` and write it to ``out``."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("betafold.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "interval": interval, "percent": percent}
+    with house_style():
+        html = environment.get_template("calibration.html.j2").render(context(run))
+    with write_beside(out) as partial:
+        partial.write_text(html, encoding="utf-8")
+
+
+def context(run: Run) -> dict:
+    """Everything the template shows."""
+    records = comparison.metric_table(run)
+    return {
+        "run": run,
+        "version": __version__,
+        "headline": [*accuracy_text.headline(run), confidence_text.headline(run.main)],
+        "data_text": accuracy_text.data(run),
+        "split_counts": split_counts(run.split),
+        "rejected_counts": rejected_counts(run.rejected),
+        "metrics": comparison.METRICS,
+        "records": records,
+        "best": {metric: comparison.best(records, metric) for metric in comparison.METRICS},
+        "strata": comparison.stratum_table(run),
+        "strata_text": accuracy_text.strata(run),
+        "methods": [(method, comparison.label(method)) for _, method in comparison.methods(run)],
+        "verdict": comparison.verdict,
+        "label": comparison.label,
+        "accuracy_figures": _accuracy_sections(run),
+        "error_figures": _error_sections(run),
+        "confidence_figures": _confidence_sections(run),
+        "patterns": comparison.pattern_table(run.main),
+        "ensembles_text": accuracy_text.ensembles(run),
+        "tm_scales": tm_scales(run),
+        "provenance": provenance("report"),
+    }
+
+
+def _figure(title: str, figure, alt: str, text: str) -> dict:
+    return {"title": title, "src": data_uri(figure), "alt": alt, "text": text}
+
+
+def _accuracy_sections(run: Run) -> list[dict]:
+    return [
+        _figure(
+            "Against the baselines",
+            accuracy_figures.by_method(run),
+            "Dots with 95 % intervals: mean CA-RMSD of each model and baseline on all, helical and other test peptides.",
+            accuracy_text.accuracy(run),
+        ),
+        _figure(
+            "How many peptides are close",
+            accuracy_figures.cumulative(run),
+            "Two panels of rising curves: share of test peptides below each CA-RMSD, for one answer and best of five.",
+            accuracy_text.cumulative(run),
+        ),
+    ]
+
+
+def _error_sections(run: Run) -> list[dict]:
+    curve = geometry_figures.noise_curve(run.main)
+    sections = [
+        _figure(
+            "Length",
+            accuracy_figures.by_length(run),
+            "Scatter of CA-RMSD against number of residues for each model, with mean lines of model and helix.",
+            accuracy_text.length(run),
+        ),
+        _figure(
+            "Along the chain",
+            accuracy_figures.along_chain(run),
+            "Mean CA deviation from N- to C-terminus after superposing the whole chain, helical and not helical.",
+            accuracy_text.chain(run),
+        ),
+        _figure(
+            "Torsion basins",
+            accuracy_figures.ramachandran(run),
+            "Ramachandran density maps: native test residues and the predictions of each model.",
+            accuracy_text.ramachandran(run),
+        ),
+        _figure(
+            "Residue types",
+            accuracy_figures.by_residue(run),
+            "Mean psi error per residue type of the main model with 95 % intervals, worst first.",
+            accuracy_text.residues(run),
+        ),
+        _figure(
+            "From torsion errors to RMSD",
+            geometry_figures.sensitivity(run, curve),
+            "Curve of CA-RMSD against torsion noise added to native torsions, with a mark for each model.",
+            accuracy_text.sensitivity(run, curve),
+        ),
+        _figure(
+            "Examples",
+            geometry_figures.examples(run),
+            "CA traces of the best, median and worst test peptide by CA-RMSD per residue, predicted over native.",
+            "The main model's best, median and worst test peptide by CA-RMSD per residue, predicted (colour) "
+            "superposed on native (grey), seen in the plane that shows most of the native. The large dot is the "
+            "N-terminus.",
+        ),
+    ]
+    if any(model.history is not None for model in run.models):
+        training = _figure(
+            "Training",
+            accuracy_figures.training(run),
+            "Training and validation loss, and validation CA-RMSD, by epoch for each model.",
+            accuracy_text.training(run),
+        )
+        sections.append(training)
+    return sections
+
+
+def _confidence_sections(run: Run) -> list[dict]:
+    return [
+        _figure(
+            "Reliability of pLDDT",
+            confidence_figures.reliability(run),
+            "Observed lDDT against predicted pLDDT in ten equal-count bins, before and after calibration.",
+            confidence_text.reliability(run),
+        ),
+        _figure(
+            "Predicted and true CA-RMSD",
+            confidence_figures.predicted_rmsd(run),
+            "Scatter of true against predicted CA-RMSD of each test peptide, with the diagonal and the upper bound.",
+            confidence_text.predicted_rmsd(run),
+        ),
+        _figure(
+            "Risk-coverage",
+            confidence_figures.risk_coverage(run),
+            "Mean CA-RMSD and CA-RMSD per residue of the most confident share, with oracle, random and length order.",
+            confidence_text.risk_coverage(run),
+        ),
+        _figure(
+            "Coverage of the bounds",
+            confidence_figures.coverage(run),
+            "Observed share of true CA-RMSD below its bound against the nominal level, with 95 % intervals.",
+            confidence_text.coverage(run),
+        ),
+    ]
+
+
+def split_counts(split: pd.DataFrame | None) -> list[dict]:
+    """Per split: peptides of each kind and clusters."""
+    if split is None:
+        return []
+    records = []
+    for name in SPLITS:
+        rows = split[split["split"] == name]
+        counts = {kind: int((rows["kind"] == kind).sum()) for kind in KINDS}
+        records.append({"split": name, **counts, "all": len(rows), "clusters": rows["cluster"].nunique()})
+    return records
+
+
+def rejected_counts(rejected: pd.DataFrame | None, most: int = 12) -> list[tuple[str, int]]:
+    """Most frequent reasons for rejection, what follows a colon or a number left out, with counts."""
+    if rejected is None or rejected.empty:
+        return []
+    kinds = rejected["reason"].astype(str).str.split(r"[:(]", regex=True).str[0].str.strip()
+    kinds = kinds.str.replace(r"\d+(\.\d+)?", "N", regex=True)
+    common = Counter(kinds).most_common()
+    shown = common[:most]
+    rest = sum(count for _, count in common[most:])
+    return [*shown, ("other reasons", rest)] if rest else shown
+
+
+def tm_scales(run: Run) -> str:
+    """The range of d0 over the test peptides, without which a TM-score means nothing."""
+    scales = run.main.test()["tm_d0"]
+    return f"{number(scales.min())} to {number(scales.max(), 2, 'Å')}"
