@@ -13,7 +13,7 @@ from betafold import __version__
 PACKAGES = ("betafold", "betafold_ext")
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 EXTENSION_SOURCES = ("*.pyx", "*.pxd", "*.c", "*.h")
-DATA = ("*.yaml", "*.tsv", "*.json", "*.j2", "*.css", "*.js")
+DATA = ("*.yaml", "*.tsv", "templates/*")
 
 
 def file_sha256(path: str | os.PathLike) -> str:

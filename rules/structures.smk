@@ -91,11 +91,12 @@ rule split:
     input:
         LABELS,
     output:
-        report(
+        table=report(
             "results/split.tsv",
             category="Data",
             caption="captions/split.rst",
         ),
+        record="results/split.json",
     log:
         "logs/split.log",
     benchmark:
@@ -116,4 +117,4 @@ rule split:
         seed=config["seed"],
     shell:
         "betafold split --labels {input} --identity {params.identity} --fractions {params.fractions}"
-        " --seed {params.seed} --threads {threads} --out {output} > {log} 2>&1"
+        " --seed {params.seed} --threads {threads} --out {output.table} > {log} 2>&1"

