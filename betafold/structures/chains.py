@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from betafold.structures.reader import Atoms, Structure
 from betafold.structures.records import BACKBONE
-from betafold.structures.residues import Residue, atom_coords, heavy_coords, residues_by_molecule
+from betafold.structures.residues import SUGAR, Residue, atom_coords, heavy_coords, residues_by_molecule
 
 MAX_PEPTIDE_BOND = 2.0  # Angstrom; C(i)-N(i + 1) is 1.33, and 2.4 or more across a gap
 CONTACT = 5.0  # Angstrom between heavy atoms
@@ -25,9 +25,9 @@ class Polymer:
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """The n amino acid residues of one molecule, in the order of the file."""
+    """The n amino acid residues of one chain, in the order of the file."""
 
-    id: str
+    id: str  # as its authors gave it; "_", "_1", "_2" ... for chains without one
     sequence: str  # one letter per residue, X for non-standard
     names: tuple[str, ...]  # chemical component codes
     numbers: tuple[str, ...]  # author's residue numbers with insertion codes
@@ -60,9 +60,34 @@ def bonded(coords: np.ndarray) -> np.ndarray:
 
 def _chain_residues(atoms: Atoms, residues: list[Residue]) -> list[Residue]:
     """Amino acids without those that are ligands: HETATM and without a peptide bond to either neighbour."""
-    residues = [residue for residue in residues if residue.is_amino_acid]
     links = np.concatenate([[False], bonded(atom_coords(atoms, residues, BACKBONE)), [False]])
     return [residue for i, residue in enumerate(residues) if not residue.hetero or links[i] or links[i + 1]]
+
+
+def _proteins(atoms: Atoms) -> dict[tuple[str, int], list[Residue]]:
+    """Amino acids of each chain, by chain id and 0; chains without an id count 0, 1, 2 ... from TER to TER.
+
+    Elsewhere TER says little: some files have one at every gap.
+    """
+    proteins, unnamed = {}, 0
+    for (chain, _), residues in residues_by_molecule(atoms).items():
+        amino_acids = [residue for residue in residues if residue.is_amino_acid]
+        if amino_acids:
+            proteins.setdefault((chain, 0 if chain else unnamed), []).extend(amino_acids)
+            unnamed += not chain
+    return proteins
+
+
+def _nucleic_acids(atoms: Atoms) -> list[Polymer]:
+    if not np.isin(atoms.name, SUGAR).any():
+        return []
+    polymers = []
+    for residues in residues_by_molecule(atoms).values():
+        nucleotides = [residue for residue in residues if residue.is_nucleotide]
+        if len(nucleotides) >= MIN_PARTNER:
+            names = " ".join(residue.name for residue in nucleotides)
+            polymers.append(Polymer(names, heavy_coords(atoms, nucleotides)))
+    return polymers
 
 
 def _matched(atoms: Atoms, there: list[Residue], residues: list[Residue], first: np.ndarray) -> np.ndarray:
@@ -77,24 +102,13 @@ def _matched(atoms: Atoms, there: list[Residue], residues: list[Residue], first:
     return coords
 
 
-def _chain_name(chain: str, seen: dict[str, int]) -> str:
-    """Chain id, "_" for a blank one; a further molecule under the same id gets ".2", ".3" ..."""
-    name = chain or "_"
-    seen[name] = seen.get(name, 0) + 1
-    return name if seen[name] == 1 else f"{name}.{seen[name]}"
-
-
 def read_chains(structure: Structure) -> tuple[list[Chain], list[Polymer]]:
     """Amino acid chains of the first model, and all polymers (theirs first, then nucleic acids)."""
     atoms, *further = structure.models
-    grouped = [residues_by_molecule(model) for model in further]
-    chains, nucleic, seen = [], [], {}
-    for key, everything in residues_by_molecule(atoms).items():
-        nucleotides = [residue for residue in everything if residue.is_nucleotide]
-        if len(nucleotides) >= MIN_PARTNER:
-            names = " ".join(residue.name for residue in nucleotides)
-            nucleic.append(Polymer(names, heavy_coords(atoms, nucleotides)))
-        residues = _chain_residues(atoms, everything)
+    grouped = [_proteins(model) for model in further]
+    chains = []
+    for key, amino_acids in _proteins(atoms).items():
+        residues = _chain_residues(atoms, amino_acids)
         if not residues:
             continue
         sequence = "".join(residue.letter for residue in residues)
@@ -106,7 +120,7 @@ def read_chains(structure: Structure) -> tuple[list[Chain], list[Polymer]]:
                 left_out[number] = str(error)
         chains.append(
             Chain(
-                id=_chain_name(key[0], seen),
+                id=key[0] or f"_{key[1] or ''}",
                 sequence=sequence,
                 names=tuple(residue.name for residue in residues),
                 numbers=tuple(residue.number for residue in residues),
@@ -120,7 +134,7 @@ def read_chains(structure: Structure) -> tuple[list[Chain], list[Polymer]]:
             )
         )
     proteins = [chain.polymer for chain in chains if len(chain) >= MIN_PARTNER]
-    return chains, proteins + nucleic
+    return chains, proteins + _nucleic_acids(atoms)
 
 
 def _is_copy(a: str, b: str) -> bool:

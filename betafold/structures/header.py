@@ -35,13 +35,14 @@ def pdb_header(lines: list[str]) -> Header:
 
     ProDy's own header reader raises on some old entries, and all but these three records are of no use here.
     """
-    methods = [line[10:79].strip() for line in lines if line.startswith("EXPDTA")]
+    # Before 1996 the entry name stood at the end of each line.
+    methods = [line[10:70].strip() for line in lines if line.startswith("EXPDTA")]
     resolutions = [_number(line[23:30]) for line in lines if line.startswith("REMARK   2 RESOLUTION")]
     lengths = {}
     for line in lines:
         if line.startswith("SEQRES") and line[13:17].strip().isdigit():
             lengths[line[11].strip()] = int(line[13:17])
-    return Header(" ".join(methods), next(iter(resolutions), math.nan), lengths)
+    return Header(" ".join(methods).upper(), next(iter(resolutions), math.nan), lengths)
 
 
 def mmcif_header(lines: list[str]) -> Header:
@@ -57,7 +58,7 @@ def mmcif_header(lines: list[str]) -> Header:
         for chain in chains.split(","):
             lengths[chain.strip()] = len("".join(sequence.split()))
     return Header(
-        method="; ".join(items.get("_exptl.method", [])).replace("?", ""),
+        method="; ".join(items.get("_exptl.method", [])).replace("?", "").upper(),
         resolution=next((value for value in resolutions if not math.isnan(value)), math.nan),
         full_lengths=lengths,
     )

@@ -157,6 +157,8 @@ def label_structure(
         structure = read_structure(path)
     except BetaFoldError as error:
         return [], [Rejection(entry, "", "", str(error))]
+    if "THEORETICAL MODEL" in structure.header.method:
+        return [], [Rejection(entry, "", "", "a theoretical model, not an experimental structure")]
     chains, polymers = read_chains(structure)
     if not chains:
         return [], [Rejection(entry, "", "", "no protein or peptide chain")]

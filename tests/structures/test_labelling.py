@@ -222,3 +222,30 @@ def test_models_that_differ_are_left_out_one_by_one(tmp_path, data_dir):
         "model 4",
     ]
     assert "CYS 5" in rejections[0].reason and "chain break" in rejections[2].reason
+
+
+def test_theoretical_models_are_no_data(tmp_path, data_dir):
+    def change(line):
+        return "EXPDTA    THEORETICAL MODEL" if line.startswith("EXPDTA") else line
+
+    samples, (rejection,) = label(edited(tmp_path, data_dir, "pdb5awl.ent.gz", lambda line: True, change))
+    assert not samples and "theoretical model" in rejection.reason
+
+
+def test_models_with_a_nucleic_acid_in_front_match(tmp_path, data_dir):
+    """The second molecule of every model is the peptide, whatever stands before it."""
+    nucleotides = "".join(
+        f"ATOM  {i:5d}  {atom}   G R{i:4d}    {i * 9.0:8.3f}{90:8.3f}{90:8.3f}  1.00  0.00           {atom[0]}\n"
+        for i in range(1, 6)
+        for atom in ("C4'", "N9 ")
+    )
+    text = gzip.decompress((data_dir / "pdb7f32.ent.gz").read_bytes()).decode()
+    lines = []
+    for line in text.splitlines(keepends=True):
+        lines.append(line)
+        if line.startswith("MODEL"):
+            lines.append(nucleotides + "TER\n")
+    path = tmp_path / "complex.pdb"
+    path.write_text("".join(lines))
+    (sample,), rejections = label(path)
+    assert sample.models.shape[0] == 9 and not rejections

@@ -173,3 +173,21 @@ def test_ligands_waters_and_caps_are_no_residues(tmp_path, lines):
         "HETATM  905  N   NH2 A  11      10.000  40.000  40.000  1.00 10.00           N  ",
     ]
     assert chain_of(tmp_path, lines + glycine).sequence == "YYDPETGTWY"
+
+
+def copy_of(lines, **changes):
+    """The peptide again, 100 A away."""
+    return [edit(line, shift=100, **changes) if line.startswith("ATOM") else line for line in lines]
+
+
+def chain_ids(tmp_path, lines):
+    path = tmp_path / "x.pdb"
+    path.write_text("\n".join(lines))
+    return [(chain.id, len(chain)) for chain in read_chains(read_structure(path))[0]]
+
+
+def test_chains_are_told_apart_by_id_and_without_one_by_ter(tmp_path, lines):
+    assert chain_ids(tmp_path, lines + copy_of(lines, chain="b")) == [("A", 10), ("b", 10)]
+    assert chain_ids(tmp_path, lines + copy_of(lines)) == [("A", 20)]
+    blank = [edit(line, chain=" ") if line.startswith("ATOM") else line for line in lines]
+    assert chain_ids(tmp_path, blank + copy_of(lines, chain=" ")) == [("_", 10), ("_1", 10)]
