@@ -24,6 +24,7 @@ LABELS = {
     "ramachandran": "sequence-blind Ramachandran prior",
     "nearest": "nearest training sequence",
 }
+SHORT_LABELS = {"helix": "helix", "extended": "extended", "ramachandran": "Ramachandran", "nearest": "nearest"}
 CONFORMERS = 5
 
 Baseline = Callable[[str, str], np.ndarray]

@@ -53,6 +53,6 @@ def strata(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         yield "kind", kind, table[table["kind"] == kind]
     bands = table["length"].map(length_band)
     for low, high in LENGTH_BANDS:
-        yield "length", f"{low}-{high}", table[bands == f"{low}-{high}"]
+        yield "length", f"{low}-{high} residues", table[bands == f"{low}-{high}"]
     yield "method", "NMR ensemble", table[table["n_models"] > 1]
     yield "topology", "head-to-tail cyclic", table[table["cyclic"]]

@@ -36,30 +36,28 @@ def by_method(run: Run) -> Figure:
     groups = [record for record in comparison.stratum_table(run) if record["stratum"] in ("all", "structure")]
     names = [method for _, method in comparison.methods(run)]
     palette = colours(run)
-    figure, axes = canvas(len(groups), height=0.8 + 0.34 * len(names), sharey=True, sharex=True)
+    figure, axes = canvas(len(groups), height=1.2 + 0.3 * len(names), sharey=True, sharex=True)
     for ax, record in zip(axes, groups, strict=True):
         for row, method in enumerate(names):
             cell = record["cells"][method]
             ax.plot([cell.low, cell.high], [row, row], color=palette[method], linewidth=2, solid_capstyle="round")
-            marker = "s" if method in METHODS else "o"
-            ax.plot(cell.estimate, row, marker, color=palette[method], markersize=6)
-        ax.set_title(f"{record['group']} (n = {record['n']}, {record['clusters']} clusters)")
-        ax.set_xlabel("mean CA-RMSD (Å), lower is better")
+            ax.plot(cell.estimate, row, "s" if method in METHODS else "o", color=palette[method], markersize=6)
+        ax.set_title(f"{record['group']}: {record['n']} in {record['clusters']} clusters")
         ax.set_yticks(range(len(names)), [comparison.label(name) for name in names])
-        ax.set_xlim(left=0)
+    axes[0].set_xlim(left=0)
     axes[0].invert_yaxis()
+    figure.supxlabel("mean CA-RMSD (Å) with 95 % interval, lower is better", fontsize=9)
     return figure
 
 
 def cumulative(run: Run) -> Figure:
     """Share of test peptides below each CA-RMSD: rank 1 and best of five."""
-    figure, axes = canvas(2, sharey=True, sharex=True)
+    figure, axes = canvas(2, height=3.5, sharey=True, sharex=True)
     palette = colours(run)
     for ax, column, title in zip(axes, ("ca_rmsd", "ca_rmsd_best5"), ("single answer", "best of 5"), strict=True):
         for model, method in comparison.methods(run):
-            rows = model.test(method)
             sns.ecdfplot(
-                rows,
+                model.test(method),
                 x=column,
                 ax=ax,
                 color=palette[method],
@@ -69,7 +67,7 @@ def cumulative(run: Run) -> Figure:
             )
         ax.set(xlabel="CA-RMSD (Å)", ylabel="share of test peptides", title=title)
     axes[0].set_xlim(0, np.nanquantile(run.main.test("extended")["ca_rmsd"], 0.75))
-    axes[1].legend(loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -85,8 +83,8 @@ def by_length(run: Run) -> Figure:
         _banded_line(ax, rows, INK, "-", f"mean of {model.name}")
         _banded_line(ax, model.test("helix"), BASELINE_COLOURS["helix"], "--", "mean of constant helix")
         ax.set(xlabel="residues", ylabel="CA-RMSD (Å)", title=model.name)
-        ax.set_ylim(bottom=0)
         ax.legend(title=None, loc="upper left")
+    axes[0].set_ylim(bottom=0)
     return figure
 
 
@@ -116,8 +114,8 @@ def along_chain(run: Run) -> Figure:
             ax.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.15)
         ax.set(xlabel="position along the chain (N- to C-terminus)", ylabel="CA deviation (Å)", title=model.name)
         ax.set_xticks([0, 0.5, 1], ["N-term", "middle", "C-term"])
-        ax.set_ylim(bottom=0)
         ax.legend()
+    axes[0].set_ylim(bottom=0)
     return figure
 
 

@@ -30,7 +30,11 @@ def headline(run: Run) -> list[str]:
             best = comparison.strongest_baseline(model, "ca_rmsd", chosen)
             clauses.append(f"on {name} peptides (n = {len(chosen)}) it {against(model, best, 'ca_rmsd', chosen)}")
     if clauses:
-        sentences.append("Against the strongest baseline of each group, " + "; ".join(clauses) + ".")
+        sentences.append(
+            "Against the strongest baseline of each group, "
+            + "; ".join(clauses)
+            + ". Differences are model minus baseline over the same peptides, so a negative one favours the model."
+        )
     return sentences
 
 
@@ -144,7 +148,7 @@ def chain(run: Run) -> str:
         )
         helix = model.test("helix")["end_drift"].mean()
         clauses.append(
-            f"with “{model.name}” the mean deviation is {number(first)} / {number(middle)} / {number(last, 2, 'Å')} in "
+            f"“{model.name}”: the mean deviation is {number(first)} / {number(middle)} / {number(last, 2, 'Å')} in "
             f"the first, middle and last third; superposing the first third alone leaves the last third "
             f"{number(drift, 1, 'Å')} away ({number(helix, 1, 'Å')} for a constant helix)"
         )
@@ -156,7 +160,7 @@ def chain(run: Run) -> str:
         if ends > 1.1 * rows["error_middle_third"].mean()
         else " The error is spread about evenly along the chain."
     )
-    return "; ".join(clauses).capitalize() + "." + tail
+    return f"{'; '.join(clauses)}.{tail}"
 
 
 def basin_shares(residues: pd.DataFrame, suffix: str = "") -> dict[str, float]:
@@ -182,9 +186,9 @@ def ramachandran(run: Run) -> str:
         words = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
         excess = shares["helical"] - native["helical"]
         bias = (
-            f" It predicts helix too often, by {percent(excess)} of residues."
+            f" Helix is too frequent by {number(100 * excess, 0)} percentage points."
             if excess > 0.05
-            else f" It predicts helix too rarely, by {percent(-excess)} of residues."
+            else f" Helix is too rare by {number(-100 * excess, 0)} percentage points."
             if excess < -0.05
             else ""
         )
@@ -261,7 +265,7 @@ def ensembles(run: Run) -> str:
     )
     inside = (rows["ca_rmsd"] <= rows["ensemble_spread"]).mean()
     return (
-        f"{len(rows)} test peptides come from NMR ensembles. Against the first model the main model's CA-RMSD is "
+        f"{len(rows)} test peptides come from NMR ensembles. Against the first model the main model’s CA-RMSD is "
         f"{interval(first, 2, 'Å')}, against the closest model {interval(closest, 2, 'Å')}; the models of one entry "
         f"differ among themselves by {interval(spread, 2, 'Å')}. For {percent(inside)} of them the prediction is no "
         "farther from the first model than the models are from each other."

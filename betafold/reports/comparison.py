@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from betafold.evaluation.baselines import LABELS, METHODS
+from betafold.evaluation.baselines import LABELS, METHODS, SHORT_LABELS
 from betafold.evaluation.intervals import Interval, mean_interval
 from betafold.evaluation.strata import strata
 from betafold.reports.inputs import ModelResults, Run
@@ -28,6 +28,11 @@ def label(method: str) -> str:
     return LABELS.get(method, method)
 
 
+def short_label(method: str) -> str:
+    """One word for a table head."""
+    return SHORT_LABELS.get(method, method)
+
+
 def methods(run: Run) -> list[tuple[ModelResults, str]]:
     """Every model, then every baseline (taken from the main model's table)."""
     return [(model, model.name) for model in run.models] + [(run.main, method) for method in METHODS]
@@ -39,7 +44,7 @@ def metric_table(run: Run) -> list[dict]:
     for model, method in methods(run):
         rows = model.test(method)
         cells = {name: mean_interval(rows[name], rows["cluster"]) for name in METRICS}
-        records.append({"method": method, "label": label(method), "is_model": method == model.name, "cells": cells})
+        records.append({"method": method, "cells": cells})
     return records
 
 

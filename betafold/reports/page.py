@@ -56,9 +56,8 @@ def context(run: Run) -> dict:
         "best": {metric: comparison.best(records, metric) for metric in comparison.METRICS},
         "strata": comparison.stratum_table(run),
         "strata_text": accuracy_text.strata(run),
-        "methods": [(method, comparison.label(method)) for _, method in comparison.methods(run)],
+        "methods": [(method, comparison.short_label(method)) for _, method in comparison.methods(run)],
         "verdict": comparison.verdict,
-        "label": comparison.label,
         "accuracy_figures": _accuracy_sections(run),
         "error_figures": _error_sections(run),
         "confidence_figures": _confidence_sections(run),
@@ -127,7 +126,7 @@ def _error_sections(run: Run) -> list[dict]:
             "Examples",
             geometry_figures.examples(run),
             "CA traces of the best, median and worst test peptide by CA-RMSD per residue, predicted over native.",
-            "The main model's best, median and worst test peptide by CA-RMSD per residue, predicted (colour) "
+            "The main model’s best, median and worst test peptide by CA-RMSD per residue, predicted (colour) "
             "superposed on native (grey), seen in the plane that shows most of the native. The large dot is the "
             "N-terminus.",
         ),

@@ -35,13 +35,10 @@ def amount(difference: Interval, unit: str = "Å") -> str:
 
 
 def against(model: ModelResults, baseline: str, metric: str = "ca_rmsd", group=None) -> str:
-    """One clause on a paired comparison, with its interval."""
+    """One clause on a paired comparison, with its interval; a negative difference favours the model."""
     difference = comparison.paired(model, baseline, metric, group)
     result = comparison.verdict(difference)
     name = comparison.label(baseline)
     if result == "undecided":
-        return (
-            f"cannot be told apart from the {name} "
-            f"(difference {interval(difference, 2, 'Å')}, negative = the model is better)"
-        )
+        return f"cannot be told apart from the {name} (difference {interval(difference, 2, 'Å')})"
     return f"is {result} than the {name} {amount(difference)}"
