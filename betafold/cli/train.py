@@ -10,13 +10,19 @@ EXAMPLE = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--spec", required=True, metavar="YAML", help="model and training, see config/models/")
-    parser.add_argument("--labels", required=True, nargs="+", metavar="DIR", help="groups made by `betafold label`")
+    parser.add_argument(
+        "--spec", required=True, metavar="YAML", help="model and training, see config/models/"
+    )
+    parser.add_argument(
+        "--labels", required=True, nargs="+", metavar="DIR", help="groups made by `betafold label`"
+    )
     parser.add_argument(
         "--embeddings", required=True, nargs="+", metavar="DIR", help="groups made by `betafold embed`"
     )
     parser.add_argument("--split", required=True, metavar="TSV", help="table made by `betafold split`")
-    parser.add_argument("--out", required=True, metavar="DIR", help="receives best.pt, last.pt and history.tsv")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="receives best.pt, last.pt and history.tsv"
+    )
     parser.add_argument("--epochs", type=_positive, help="instead of the spec's")
     parser.add_argument("--seed", type=int, help="instead of the spec's")
     parser.add_argument("--threads", type=_positive, default=1, help="CPU threads (default 1)")

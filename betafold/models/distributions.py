@@ -157,9 +157,7 @@ class TorsionDistribution:
 
         1 at certainty, 0 for a uniform angle: what the distribution itself thinks of the answer ``torsions``.
         """
-        cosine = resultant_length(self.concentration) * torch.cos(
-            self.mean - torsions[..., :2].unsqueeze(-2)
-        )
+        cosine = resultant_length(self.concentration) * torch.cos(self.mean - torsions[..., :2].unsqueeze(-2))
         phi_psi = (self.log_weights.exp().unsqueeze(-1) * cosine).sum(-2)
         cosine = resultant_length(self.omega_concentration) * torch.cos(self.omega_mean - torsions[..., 2:])
         omega = (self.omega_log_weights.exp() * cosine).sum(-1, keepdim=True)

@@ -41,7 +41,10 @@ class PeptideDataset(Dataset):
     """Samples held in memory, embeddings in half precision until a batch needs them."""
 
     def __init__(
-        self, samples: list[Sample], embeddings: dict[str, np.ndarray], weights: dict[str, float] | None = None
+        self,
+        samples: list[Sample],
+        embeddings: dict[str, np.ndarray],
+        weights: dict[str, float] | None = None,
     ):
         """``weights`` maps a kind to how much its samples count (default 1)."""
         self.samples = samples
@@ -68,7 +71,9 @@ class PeptideDataset(Dataset):
 
 def _embedding(sample: Sample, embeddings: dict[str, np.ndarray]) -> np.ndarray:
     if sample.id not in embeddings:
-        raise BetaFoldError(f"{sample.id}: labelled but not embedded; run `betafold embed` on the same labels")
+        raise BetaFoldError(
+            f"{sample.id}: labelled but not embedded; run `betafold embed` on the same labels"
+        )
     x = embeddings[sample.id]
     if len(x) != sample.length:
         raise BetaFoldError(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from betafold.errors import BetaFoldError
 from betafold.models.torsion import TorsionModel
@@ -91,11 +90,15 @@ def _datasets(
     for name in ("train", "validation"):
         chosen = [sample for sample in in_split(samples, split, name) if weights[sample.kind] > 0]
         if not chosen:
-            raise BetaFoldError(f"split {name}: no sample with a weight above 0; check split.tsv and kind_weights")
+            raise BetaFoldError(
+                f"split {name}: no sample with a weight above 0; check split.tsv and kind_weights"
+            )
         datasets.append(PeptideDataset(chosen, embeddings, weights))
     width = datasets[0][0][0].shape[-1]
     if width != spec.model.input_dim:
-        raise BetaFoldError(f"model.input_dim: is {spec.model.input_dim}, the embeddings have {width} features")
+        raise BetaFoldError(
+            f"model.input_dim: is {spec.model.input_dim}, the embeddings have {width} features"
+        )
     return datasets[0], datasets[1]
 
 
@@ -132,7 +135,9 @@ def _write(run: RunState, model: TorsionModel, meta: dict, out: Path) -> None:
     """Resume state first: the other two files follow from it."""
     run.save(out / "last.pt")
     run.write_history(out / "history.tsv")
-    validation = {key.removeprefix("validation_"): v for key, v in run.best_row.items() if "validation_" in key}
+    validation = {
+        key.removeprefix("validation_"): v for key, v in run.best_row.items() if "validation_" in key
+    }
     state = {"epoch": run.best_row["epoch"], "stop_reason": run.stop_reason, "finished": run.finished}
     save_checkpoint(out / "best.pt", model, meta | state | {"validation": validation}, run.best)
 

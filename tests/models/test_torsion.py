@@ -9,7 +9,7 @@ from betafold.models.heads import BASINS, MixtureHead, SinCosHead, expected_lddt
 from betafold.models.losses import confidence_error, sincos_error, torsion_terms, weighted_mean
 from betafold.models.torsion import TorsionConfig, TorsionModel
 
-SMALL = dict(input_dim=16, d_model=16, layers=1, heads=2, ffn=32, dropout=0.0)
+SMALL = {"input_dim": 16, "d_model": 16, "layers": 1, "heads": 2, "ffn": 32, "dropout": 0.0}
 
 
 @pytest.fixture(params=["mixture", "sincos"])
@@ -72,7 +72,9 @@ def test_mixture_starts_at_the_basins_and_trans():
     head = MixtureHead(16, 10)
     distribution, sincos = head(torch.randn(1, 2, 16))
     assert sincos is None
-    torch.testing.assert_close(distribution.mean[0, 0].rad2deg(), torch.tensor(BASINS).float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        distribution.mean[0, 0].rad2deg(), torch.tensor(BASINS).float(), atol=1e-3, rtol=0
+    )
     torch.testing.assert_close(distribution.log_weights.exp().sum(-1), torch.ones(1, 2))
     assert distribution.omega_log_weights.exp()[0, 0].tolist() == pytest.approx([0.99, 0.01], abs=1e-5)
     assert distribution.omega_mean[0, 0].abs().tolist() == pytest.approx([math.pi, 0], abs=1e-5)
@@ -116,7 +118,9 @@ def test_confidence_targets_and_expectation():
     assert expected_lddt(logits)[0].tolist() == pytest.approx([0.125, 0.875, 0.5], abs=1e-5)
     lddt = torch.tensor([[0.1, 1.0, float("nan")]])
     assert confidence_error(logits, lddt)[0].tolist() == pytest.approx([0, 0, 0], abs=1e-5)
-    assert float(confidence_error(logits, torch.tensor([[0.3, 0.2, 0.9]]))[0, 2]) == pytest.approx(math.log(4))
+    assert float(confidence_error(logits, torch.tensor([[0.3, 0.2, 0.9]]))[0, 2]) == pytest.approx(
+        math.log(4)
+    )
 
 
 def test_weighted_mean_of_nothing_is_zero():

@@ -30,14 +30,9 @@ def arguments(world, tmp_path):
         write_labels(tmp_path / f"labels/{shard}", half, {})
         ids = [sample.id for sample in half]
         write_embeddings(tmp_path / f"embeddings/{shard}", ids, [embeddings[i] for i in ids], attrs)
-    table = split.assign(
-        sequence=[s.sequence for s in samples],
-        length=[s.length for s in samples],
-        kind=[s.kind for s in samples],
-        parent=[s.parent for s in samples],
-        cluster=range(len(samples)),
-    )
-    table.to_csv(tmp_path / "split.tsv", sep="\t")
+    columns = {name: [getattr(s, name) for s in samples] for name in ("sequence", "length", "kind", "parent")}
+    table = split.assign(**columns, cluster=range(len(samples)))
+    table[[*columns, "cluster", "split"]].to_csv(tmp_path / "split.tsv", sep="\t")
     (tmp_path / "spec.yaml").write_text(SPEC)
     return [
         "train", "--spec", "spec.yaml", "--labels", "labels/0", "labels/1", "--embeddings", "embeddings/0",
@@ -48,6 +43,7 @@ def arguments(world, tmp_path):
 def run(arguments, folder):
     return subprocess.run(
         [sys.executable, "-c", RUN_AND_LIST_MODULES, *arguments],
+        check=False,
         cwd=folder,
         env={"PYTHONPATH": str(PACKAGE_ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -67,6 +63,7 @@ def test_mistakes_end_in_one_line(arguments, tmp_path, capsys, monkeypatch):
     from betafold.cli.__main__ import main
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("betafold.training.device._available", lambda: {"mps": False, "cpu": True})
     assert main([*arguments, "--device", "mps"]) == 1
     assert "--device mps: not available" in capsys.readouterr().err
     (tmp_path / "spec.yaml").write_text("model: {head: mixture, layers: two}")

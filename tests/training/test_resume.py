@@ -60,7 +60,8 @@ def test_a_killed_run_ends_bit_identical(world, small_spec, tmp_path):
     (tmp_path / "input.pickle").write_bytes(pickle.dumps((spec, world)))
     script = KILLED_RUN.format(steps=13)  # 5 steps an epoch: in the middle of the third
     env = {"PYTHONPATH": str(PACKAGE_ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=False, cwd=tmp_path, env=env, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["trainer"]["epoch"] == 2
     train(spec, *world, tmp_path / "run", device="cpu")
