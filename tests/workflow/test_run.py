@@ -45,7 +45,7 @@ def test_the_record_of_the_run_names_config_code_and_weights(finished):
 
 
 def test_a_second_run_has_nothing_to_do(finished):
-    assert "Nothing to be done" in finished.snakemake(*SMALL, "all")
+    assert "Nothing to be done" in finished.snakemake("all", *SMALL)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,6 @@ def test_snakemake_makes_its_own_report(finished):
 
 def test_a_failed_job_shows_its_one_line_reason(project):
     wrong = "structures={source: mirror, path: no-such-folder}"
-    printed = project.snakemake("--config", wrong, "--", "results/structures.tsv", expect=1)
+    printed = project.snakemake("results/structures.tsv", "--config", wrong, expect=1)
     assert "betafold fetch: error: no-such-folder" in printed
     assert "Traceback" not in printed
