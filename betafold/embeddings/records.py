@@ -10,14 +10,14 @@ from betafold.embeddings.store import write_embeddings
 from betafold.errors import BetaFoldError
 from betafold.provenance import file_sha256, provenance
 from betafold.structures.fasta import read_fasta
-from betafold.structures.labels import labels_attrs, read_labels
+from betafold.structures.labels import labels_attrs, read_texts
 
 
 def label_records(path: str | os.PathLike) -> tuple[list[str], list[str], dict]:
     """Ids and sequences of a labels group, and attributes that say where they are from."""
-    samples = read_labels([path])
+    texts = read_texts(path)
     about = {"source": Path(path).name, "data_sha256": labels_attrs(path)["data_sha256"]}
-    return [sample.id for sample in samples], [sample.sequence for sample in samples], about
+    return [text.id for text in texts], [text.sequence for text in texts], about
 
 
 def fasta_records(path: str | os.PathLike) -> tuple[list[str], list[str], dict, list[tuple[str, str]]]:

@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import zarr
@@ -104,6 +105,27 @@ def _open(path: str | os.PathLike) -> zarr.Group:
 def labels_attrs(path: str | os.PathLike) -> dict:
     """Attributes of a finished label group: provenance, ``n_samples``, ``data_sha256``."""
     return dict(_open(path).attrs)
+
+
+class SampleText(NamedTuple):
+    """What the steps read that need no coordinates."""
+
+    id: str
+    sequence: str
+    kind: str
+    parent: str
+
+
+def read_texts(path: str | os.PathLike) -> list[SampleText]:
+    """Id, sequence, kind and parent of a group's samples, without loading its coordinates."""
+    group = _open(path)
+    letters = group["sequence"][:].tobytes().decode("ascii")
+    offsets = group["offsets"][:]
+    columns = [map(str, group[name][:]) for name in ("ids", "kind", "parent")]
+    return [
+        SampleText(name, letters[start:end], kind, parent)
+        for name, kind, parent, start, end in zip(*columns, offsets[:-1], offsets[1:], strict=True)
+    ]
 
 
 def _read_group(path: str | os.PathLike) -> list[Sample]:
