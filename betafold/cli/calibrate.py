@@ -7,12 +7,20 @@ EXAMPLE = "betafold calibrate --evaluation results/evaluation/mixture.tsv --out 
 
 
 def add_arguments(parser):
-    parser.add_argument("--evaluation", type=Path, required=True, metavar="FILE", help="table of betafold evaluate")
     parser.add_argument(
-        "--residues", type=Path, metavar="FILE", help="its residue table (default: NAME.residues.tsv.gz beside it)"
+        "--evaluation", type=Path, required=True, metavar="FILE", help="table of betafold evaluate"
     )
     parser.add_argument(
-        "--split", type=Path, metavar="FILE", help="refuse an evaluation that was made with another split file"
+        "--residues",
+        type=Path,
+        metavar="FILE",
+        help="its residue table (default: NAME.residues.tsv.gz beside it)",
+    )
+    parser.add_argument(
+        "--split",
+        type=Path,
+        metavar="FILE",
+        help="refuse an evaluation that was made with another split file",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
 

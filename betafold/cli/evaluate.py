@@ -12,7 +12,9 @@ EXAMPLE = (
 
 def add_arguments(parser):
     files = parser.add_argument_group("structure files of any tool")
-    files.add_argument("--native", type=Path, metavar="PATH", help="a folder or file of PDB/mmCIF natives (.gz too)")
+    files.add_argument(
+        "--native", type=Path, metavar="PATH", help="a folder or file of PDB/mmCIF natives (.gz too)"
+    )
     files.add_argument("--predicted", type=Path, metavar="DIR", help="a folder or file of predictions")
     model = parser.add_argument_group("a checkpoint of betafold train")
     model.add_argument("--checkpoint", type=Path, metavar="FILE", help="best.pt")
@@ -21,7 +23,9 @@ def add_arguments(parser):
     model.add_argument("--split", type=Path, metavar="FILE", help="split.tsv")
     model.add_argument("--name", help="name of the model in the table (default: name of --out)")
     model.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    model.add_argument("--seed", type=int, default=0, help="seed of sampled conformers and baselines (default 0)")
+    model.add_argument(
+        "--seed", type=int, default=0, help="seed of sampled conformers and baselines (default 0)"
+    )
     model.add_argument("--ranking", default="medoid", choices=("medoid", "mode"), help="how rank 1 is chosen")
     model.add_argument("--threads", type=int, default=1, metavar="N")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, .tsv or .csv")

@@ -12,13 +12,28 @@ EXAMPLE = (
 
 def add_arguments(parser):
     parser.add_argument(
-        "--evaluation", type=Path, nargs="+", required=True, metavar="FILE", help="tables, the main model's first"
+        "--evaluation",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="tables, the main model's first",
     )
     parser.add_argument(
-        "--calibration", type=Path, nargs="+", required=True, metavar="DIR", help="calibration folders, any order"
+        "--calibration",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="calibration folders, any order",
     )
     parser.add_argument(
-        "--history", type=Path, nargs="*", default=[], metavar="FILE", help="NAME/history.tsv of betafold train"
+        "--history",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="NAME/history.tsv of betafold train",
     )
     parser.add_argument("--rejected", type=Path, metavar="FILE", help="rejected.tsv, for the data section")
     parser.add_argument("--split", type=Path, metavar="FILE", help="split.tsv, for the data section")

@@ -4,7 +4,6 @@ Each is a function of a sequence that returns torsions [K, L, 3] in radians, bes
 built into coordinates by the same NeRF as the model's own. The two constants have one answer (K = 1).
 """
 
-import re
 import zlib
 from collections.abc import Callable, Iterable
 
@@ -12,6 +11,7 @@ import numpy as np
 import pyopal
 
 import betafold_ext
+from betafold.evaluation.alignment import align, aligned_positions
 
 HELIX = (-63.0, -42.0, 180.0)
 """Degrees: alpha helix."""
@@ -24,7 +24,12 @@ LABELS = {
     "ramachandran": "sequence-blind Ramachandran prior",
     "nearest": "nearest training sequence",
 }
-SHORT_LABELS = {"helix": "helix", "extended": "extended", "ramachandran": "Ramachandran", "nearest": "nearest"}
+SHORT_LABELS = {
+    "helix": "helix",
+    "extended": "extended",
+    "ramachandran": "Ramachandran",
+    "nearest": "nearest",
+}
 CONFORMERS = 5
 
 Baseline = Callable[[str, str], np.ndarray]
@@ -66,34 +71,20 @@ def nearest(sequences: list[str], torsions: list[np.ndarray], *, conformers: int
     database = pyopal.Database(sequences)
 
     def predict(_id: str, sequence: str) -> np.ndarray:
-        hits = list(_align(sequence, database, "score"))
+        hits = align(sequence, database, algorithm="sw", mode="score")
         best = sorted(hits, key=lambda hit: (-hit.score, hit.target_index))[:conformers]
-        return np.stack([_copied(sequence, sequences[hit.target_index], torsions[hit.target_index]) for hit in best])
+        return np.stack(
+            [_copied(sequence, sequences[hit.target_index], torsions[hit.target_index]) for hit in best]
+        )
 
     return predict
 
 
-def _align(query: str, database, mode: str):
-    """Local alignments with gap penalties usual for BLOSUM62 (11 to open, 1 to extend)."""
-    return pyopal.align(
-        query, database, "BLOSUM62", gap_open=11, gap_extend=1, mode=mode, algorithm="sw", threads=1
-    )
-
-
 def _copied(sequence: str, template: str, torsions: np.ndarray) -> np.ndarray:
     """Torsions [L, 3] for ``sequence`` from an aligned template, helix where it has none."""
-    copied = np.broadcast_to(np.radians(HELIX), (len(sequence), 3)).copy()
-    (alignment,) = _align(sequence, [template], "full")
-    ours, theirs = alignment.query_start, alignment.target_start
-    for count, operation in re.findall(r"(\d+)([MID])", alignment.cigar()):
-        count = int(count)
-        if operation == "M":
-            source = torsions[theirs : theirs + count]
-            target = copied[ours : ours + count]
-            target[:] = np.where(np.isfinite(source), source, target)
-        ours += count * (operation in "MI")
-        theirs += count * (operation in "MD")
-    return copied
+    positions = aligned_positions(sequence, template, algorithm="sw")
+    source = np.where((positions >= 0)[:, None], torsions[positions], np.nan)
+    return np.where(np.isfinite(source), source, np.radians(HELIX))
 
 
 def train_baselines(

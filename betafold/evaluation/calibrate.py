@@ -20,11 +20,15 @@ def calibrate(
     rows = table.read_evaluation(evaluation_path)
     model = rows[~rows["method"].isin(METHODS)]
     if model["method"].nunique() != 1 or not {"plddt_raw", "expected_rmsd"} <= set(model.columns):
-        raise BetaFoldError(f"{evaluation_path}: no model with a confidence in it; run betafold evaluate --checkpoint")
+        raise BetaFoldError(
+            f"{evaluation_path}: no model with a confidence in it; run betafold evaluate --checkpoint"
+        )
     residues = read_residues(residues_path or table.residues_path(evaluation_path))
     record = _record(evaluation_path)
     if split_path is not None and record.get("split_sha256") not in (None, file_sha256(split_path)):
-        raise BetaFoldError(f"{evaluation_path}: made with another split than {split_path}; run betafold evaluate again")
+        raise BetaFoldError(
+            f"{evaluation_path}: made with another split than {split_path}; run betafold evaluate again"
+        )
     fitted = calibration.fit(
         model,
         residues,
@@ -43,12 +47,16 @@ def calibrate(
             table.write_table(frame, partial / f"{name}.tsv")
 
 
-def checks(model: pd.DataFrame, residues: pd.DataFrame, fitted: calibration.Calibration) -> dict[str, pd.DataFrame]:
+def checks(
+    model: pd.DataFrame, residues: pd.DataFrame, fitted: calibration.Calibration
+) -> dict[str, pd.DataFrame]:
     """Tables on the test split: test, reliability, summary, coverage, risk_coverage, strata."""
     test = model[(model["split"] == "test") & model["ca_rmsd"].notna()]
     own = residues[residues["split"] == "test"]
     if test.empty:
-        raise BetaFoldError("calibration: no peptide in the test split; make the split again with a test fraction")
+        raise BetaFoldError(
+            "calibration: no peptide in the test split; make the split again with a test fraction"
+        )
     test = calibration.apply(fitted, test, own)
     scored = own[own["lddt"].notna()]
     reliability = {
@@ -77,7 +85,9 @@ def read_residues(path: Path) -> pd.DataFrame:
         # A peptide's residue column holds single letters; none of them is a missing value.
         return pd.read_csv(path, sep="\t", dtype={"id": str, "residue": str})
     except (OSError, ValueError) as error:
-        raise BetaFoldError(f"{path}: not a readable residue table ({error}); run betafold evaluate") from error
+        raise BetaFoldError(
+            f"{path}: not a readable residue table ({error}); run betafold evaluate"
+        ) from error
 
 
 def _record(evaluation_path: Path) -> dict:

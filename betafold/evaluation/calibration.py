@@ -79,7 +79,9 @@ def choose_score(table: pd.DataFrame) -> str:
         if np.isfinite(scores).all() and np.ptp(scores) > 0:
             correlations[kind] = spearmanr(scores, table["ca_rmsd"]).statistic
     if not correlations:
-        raise BetaFoldError("calibration: every raw confidence is missing or the same; train the model longer")
+        raise BetaFoldError(
+            "calibration: every raw confidence is missing or the same; train the model longer"
+        )
     return max(correlations, key=correlations.get)
 
 

@@ -23,6 +23,7 @@ from betafold.training.device import choose_device
 
 SPLITS = ("validation", "calibration", "test")
 BATCH = 128
+DEFAULT_SETTINGS = ConformerSettings()
 
 
 def evaluate_checkpoint(
@@ -35,7 +36,7 @@ def evaluate_checkpoint(
     name: str | None = None,
     device: str = "auto",
     seed: int = 0,
-    settings: ConformerSettings = ConformerSettings(),
+    settings: ConformerSettings = DEFAULT_SETTINGS,
     n_threads: int = 1,
 ) -> None:
     """Write ``out`` (rows of model and baselines), its residue table and its provenance.
@@ -116,7 +117,9 @@ def _conformers(model, device, samples, features, seed, settings, n_threads) -> 
         x = torch.zeros(len(batch), longest, model.config.input_dim)
         mask = torch.zeros(len(batch), longest, dtype=torch.bool)
         for row, sample in enumerate(batch):
-            x[row, : len(sample.sequence)] = torch.from_numpy(np.asarray(features[sample.id], dtype=np.float32))
+            x[row, : len(sample.sequence)] = torch.from_numpy(
+                np.asarray(features[sample.id], dtype=np.float32)
+            )
             mask[row, : len(sample.sequence)] = True
         parts += _split_batch(
             build_conformers(

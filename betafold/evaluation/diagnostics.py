@@ -112,7 +112,13 @@ def risk_coverage(table: pd.DataFrame) -> pd.DataFrame:
             kept = np.arange(1, len(values) + 1)
             parts.append(
                 pd.DataFrame(
-                    {"risk": risk, "ranking": name, "coverage": kept / len(values), "n": kept, "mean_risk": curve}
+                    {
+                        "risk": risk,
+                        "ranking": name,
+                        "coverage": kept / len(values),
+                        "n": kept,
+                        "mean_risk": curve,
+                    }
                 )
             )
     return pd.concat(parts, ignore_index=True)
@@ -129,9 +135,7 @@ def coverage(table: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
         inside = (table["ca_rmsd"] <= bound).to_numpy(dtype=float)
         for average in ("macro", "micro"):
             interval = mean_interval(inside, table["cluster"], macro=average == "macro")
-            rows.append(
-                {"level": level, "average": average, **_named(interval), "mean_bound": bound.mean()}
-            )
+            rows.append({"level": level, "average": average, **_named(interval), "mean_bound": bound.mean()})
     return pd.DataFrame(rows)
 
 

@@ -103,7 +103,9 @@ def _compare(natives: list[Chain], predictions: list[Path], record: dict) -> Com
             f"aligned, {100 * first.identity:.0f}% identical"
         )
     pairings += [pair_chains([first.native], _read(path)) for path in predictions[1 : table.CONFORMERS]]
-    conformers = np.concatenate([on_native(pairing, pairing.predicted.coords, axis=1) for pairing in pairings])
+    conformers = np.concatenate(
+        [on_native(pairing, pairing.predicted.coords, axis=1) for pairing in pairings]
+    )
     native_coords = first.native.coords
     native = Native(native_coords[0], torsions(native_coords[0]), native_coords)
     fraction = helix_fraction(native.torsions)

@@ -69,7 +69,7 @@ def statistic_interval(
     clusters,
     *,
     level: float = LEVEL,
-    resamples: int = 500,
+    resamples: int = 300,
     seed: int = 0,
 ) -> Interval:
     """``statistic`` of the rows ``values`` [n, k] with a cluster bootstrap interval.
@@ -86,7 +86,9 @@ def statistic_interval(
     generator = np.random.default_rng(seed)
     draws = np.array(
         [
-            statistic(values[np.concatenate([members[i] for i in generator.integers(n_clusters, size=n_clusters)])])
+            statistic(
+                values[np.concatenate([members[i] for i in generator.integers(n_clusters, size=n_clusters)])]
+            )
             for _ in range(resamples)
         ]
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyopal
 
+from betafold.evaluation.alignment import aligned_positions
 from betafold.evaluation.structure_files import Chain
 from betafold.structures.naming import SUFFIXES, entry_name
 
@@ -66,26 +66,14 @@ def align(native: str, predicted: str) -> np.ndarray:
     One sequence inside the other is placed exactly (first occurrence); else a global alignment with
     BLOSUM62 and free end gaps decides.
     """
-    positions = np.full(len(predicted), -1)
     if predicted in native:
-        start = native.index(predicted)
-        positions[:] = np.arange(start, start + len(predicted))
-        return positions
+        return native.index(predicted) + np.arange(len(predicted))
     if native in predicted:
         start = predicted.index(native)
+        positions = np.full(len(predicted), -1)
         positions[start : start + len(native)] = np.arange(len(native))
         return positions
-    (result,) = pyopal.align(
-        predicted, [native], "BLOSUM62", gap_open=11, gap_extend=1, mode="full", algorithm="ov", threads=1
-    )
-    ours, theirs = result.query_start, result.target_start
-    for count, operation in re.findall(r"(\d+)([MID])", result.cigar()):
-        count = int(count)
-        if operation == "M":
-            positions[ours : ours + count] = np.arange(theirs, theirs + count)
-        ours += count * (operation in "MI")
-        theirs += count * (operation in "MD")
-    return positions
+    return aligned_positions(predicted, native, algorithm="ov")
 
 
 def pair_chains(natives: list[Chain], predictions: list[Chain]) -> Pairing:

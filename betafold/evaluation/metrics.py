@@ -13,6 +13,22 @@ MIN_RESIDUES = 4
 LDDT_MIN_SEPARATION = 3
 """Neighbours along the chain are at nearly fixed distances and would only flatter the score."""
 
+CA_SCORES = (
+    *(
+        "n_compared",
+        "ca_rmsd",
+        "ca_rmsd_per_residue",
+        "drmsd",
+        "lddt",
+        "gdt_ts",
+        "gdt_ha",
+        "tm_score",
+        "tm_d0",
+    ),
+    *("error_first_third", "error_middle_third", "error_last_third", "end_drift"),
+)
+THIRDS = CA_SCORES[-4:-1]
+
 Chains = list[np.ndarray]
 
 
@@ -55,11 +71,7 @@ def ca_scores(predicted: Chains, native: Chains) -> dict[str, np.ndarray]:
     ``end_drift`` is the mean deviation of the last third when only the first third is superposed, that is
     how far small torsion errors have carried the end of the chain.
     """
-    names = (
-        "n_compared ca_rmsd ca_rmsd_per_residue drmsd lddt gdt_ts gdt_ha tm_score tm_d0 "
-        "error_first_third error_middle_third error_last_third end_drift"
-    ).split()
-    scores = {name: np.full(len(predicted), np.nan) for name in names}
+    scores = {name: np.full(len(predicted), np.nan) for name in CA_SCORES}
     scores["n_compared"] = np.array(
         [shared_residues(ours, theirs).sum() for ours, theirs in zip(predicted, native, strict=True)]
     )
@@ -74,9 +86,7 @@ def ca_scores(predicted: Chains, native: Chains) -> dict[str, np.ndarray]:
         "ca_rmsd": rmsd,
         "ca_rmsd_per_residue": rmsd / lengths,
         "drmsd": _distance_rmsd(ours, theirs, lengths),
-        "lddt": betafold_ext.lddt_batch(
-            ours, theirs, lengths=lengths, min_separation=LDDT_MIN_SEPARATION
-        ),
+        "lddt": betafold_ext.lddt_batch(ours, theirs, lengths=lengths, min_separation=LDDT_MIN_SEPARATION),
         "gdt_ts": gdt_ts,
         "gdt_ha": gdt_ha,
         "tm_score": betafold_ext.tm_score_batch(ours, theirs, lengths=lengths),
@@ -114,8 +124,7 @@ def _errors_by_third(ours, theirs, lengths, rotation, translation) -> dict[str, 
             for row, length in zip(deviation, lengths, strict=True)
         ]
     )
-    names = ("error_first_third", "error_middle_third", "error_last_third")
-    return dict(zip(names, columns.T, strict=True))
+    return dict(zip(THIRDS, columns.T, strict=True))
 
 
 def _end_drift(ours: Chains, theirs: Chains) -> np.ndarray:

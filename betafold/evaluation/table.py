@@ -12,9 +12,6 @@ from betafold.evaluation.strata import HELICAL_FRACTION, helix_fraction
 CONFORMERS = 5
 """``ca_rmsd_best5`` takes the best of so many conformers, chosen knowing the native: an oracle."""
 CA = 1
-DESCRIPTORS = (
-    "id entry kind length split cluster method helix_fraction helical cyclic n_models sequence".split()
-)
 
 
 def describe(samples: list, split: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +79,7 @@ def _best_of(predictions: list[np.ndarray], native_ca: list[np.ndarray]) -> np.n
 def rows(samples: list, split: pd.DataFrame, method: str, predictions: list[np.ndarray]) -> pd.DataFrame:
     """Descriptors and metrics of one method."""
     table = pd.concat([describe(samples, split), score(samples, predictions)], axis=1)
-    table.insert(DESCRIPTORS.index("method"), "method", method)
+    table.insert(table.columns.get_loc("cluster") + 1, "method", method)
     return table
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from betafold.evaluation.baselines import METHODS
 from betafold.evaluation.intervals import mean_interval
 from betafold.reports import comparison
-from betafold.reports.inputs import Run
+from betafold.reports.inputs import ModelResults, Run
 from betafold.reports.style import (
     BASELINE_COLOURS,
     BASELINE_DASHES,
@@ -31,18 +31,22 @@ def colours(run: Run) -> dict[str, str]:
     return {**model_colours(run), **BASELINE_COLOURS}
 
 
-def by_method(run: Run) -> Figure:
-    """Mean CA-RMSD with intervals: all, helical and other test peptides."""
-    groups = [record for record in comparison.stratum_table(run) if record["stratum"] in ("all", "structure")]
+def by_method(run: Run, strata: list[dict]) -> Figure:
+    """Mean CA-RMSD with intervals: all, helical and other test peptides (of ``comparison.stratum_table``)."""
+    groups = [record for record in strata if record["stratum"] in ("all", "structure")]
     names = [method for _, method in comparison.methods(run)]
     palette = colours(run)
     figure, axes = canvas(len(groups), height=1.2 + 0.3 * len(names), sharey=True, sharex=True)
     for ax, record in zip(axes, groups, strict=True):
         for row, method in enumerate(names):
             cell = record["cells"][method]
-            ax.plot([cell.low, cell.high], [row, row], color=palette[method], linewidth=2, solid_capstyle="round")
-            ax.plot(cell.estimate, row, "s" if method in METHODS else "o", color=palette[method], markersize=6)
-        ax.set_title(f"{record['group']}: {record['n']} in {record['clusters']} clusters")
+            ax.plot(
+                [cell.low, cell.high], [row, row], color=palette[method], linewidth=2, solid_capstyle="round"
+            )
+            ax.plot(
+                cell.estimate, row, "s" if method in METHODS else "o", color=palette[method], markersize=6
+            )
+        ax.set_title(f"{record['group']} (n = {record['n']})")
         ax.set_yticks(range(len(names)), [comparison.label(name) for name in names])
     axes[0].set_xlim(left=0)
     axes[0].invert_yaxis()
@@ -54,7 +58,9 @@ def cumulative(run: Run) -> Figure:
     """Share of test peptides below each CA-RMSD: rank 1 and best of five."""
     figure, axes = canvas(2, height=3.5, sharey=True, sharex=True)
     palette = colours(run)
-    for ax, column, title in zip(axes, ("ca_rmsd", "ca_rmsd_best5"), ("single answer", "best of 5"), strict=True):
+    for ax, column, title in zip(
+        axes, ("ca_rmsd", "ca_rmsd_best5"), ("single answer", "best of 5"), strict=True
+    ):
         for model, method in comparison.methods(run):
             sns.ecdfplot(
                 model.test(method),
@@ -111,8 +117,12 @@ def along_chain(run: Run) -> Figure:
             ]
             x = np.array(sorted(tenth.loc[part.index].unique())) / 9
             ax.plot(x, [i.estimate for i in intervals], "o-", color=colour, markersize=4, label=group)
-            ax.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.15)
-        ax.set(xlabel="position along the chain (N- to C-terminus)", ylabel="CA deviation (Å)", title=model.name)
+            ax.fill_between(
+                x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.15
+            )
+        ax.set(
+            xlabel="position along the chain (N- to C-terminus)", ylabel="CA deviation (Å)", title=model.name
+        )
         ax.set_xticks([0, 0.5, 1], ["N-term", "middle", "C-term"])
         ax.legend()
     axes[0].set_ylim(bottom=0)
@@ -149,7 +159,13 @@ def by_residue(run: Run) -> Figure:
     overall = run.main.test_residues["psi_error"].mean()
     ax.axhline(overall, color=GREY, linestyle="--", linewidth=1)
     ax.annotate(
-        "all residues", (x[-1], overall), xytext=(0, 3), textcoords="offset points", ha="right", color=GREY, fontsize=8
+        "all residues",
+        (x[-1], overall),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        color=GREY,
+        fontsize=8,
     )
     ax.set_xticks(x, [f"{residue}\n{n}" for residue, n in zip(table.index, table["n"], strict=True)])
     ax.set(xlabel="residue type, number of test residues below", ylabel="mean ψ error (°)")
@@ -170,24 +186,26 @@ def residue_errors(run: Run) -> pd.DataFrame:
 
 
 def training(run: Run) -> Figure:
-    """Loss and validation CA-RMSD by epoch, for the models whose history is given."""
-    figure, axes = canvas(2, height=2.6)
-    for model in run.models:
-        if model.history is None:
-            continue
-        history = model.history
-        if "stage" in history:
-            history = history[history["stage"] == "torsions"]
-        colour = model_colours(run)[model.name]
-        axes[0].plot(history["epoch"], history["train_loss"], ":", color=colour, label=f"{model.name}, training")
-        axes[0].plot(history["epoch"], history["validation_loss"], color=colour, label=f"{model.name}, validation")
-        if "validation_ca_rmsd" in history:
-            axes[1].plot(history["epoch"], history["validation_ca_rmsd"], color=colour, label=model.name)
-        best = history.loc[history["validation_loss"].idxmin()]
-        axes[0].plot(best["epoch"], best["validation_loss"], "o", color=colour, markersize=5)
+    """Loss and, where recorded, validation CA-RMSD by epoch, for the models whose history is given."""
+    histories = {model.name: training_rows(model) for model in run.models if model.history is not None}
+    with_rmsd = {name: rows for name, rows in histories.items() if "validation_ca_rmsd" in rows}
+    figure, axes = canvas(2 if with_rmsd else 1, height=2.6)
+    palette = model_colours(run)
+    for name, rows in histories.items():
+        axes[0].plot(rows["epoch"], rows["train_loss"], ":", color=palette[name], label=f"{name}, training")
+        axes[0].plot(rows["epoch"], rows["validation_loss"], color=palette[name], label=f"{name}, validation")
+        best = rows.loc[rows["validation_loss"].idxmin()]
+        axes[0].plot(best["epoch"], best["validation_loss"], "o", color=palette[name], markersize=5)
     axes[0].set(xlabel="epoch", ylabel="loss", title="loss (dot: epoch kept)")
-    axes[1].set(xlabel="epoch", ylabel="CA-RMSD (Å)", title="validation CA-RMSD")
-    for ax in axes:
-        if ax.get_legend_handles_labels()[0]:
-            ax.legend()
+    axes[0].legend()
+    for name, rows in with_rmsd.items():
+        axes[1].plot(rows["epoch"], rows["validation_ca_rmsd"], color=palette[name], label=name)
+        axes[1].set(xlabel="epoch", ylabel="CA-RMSD (Å)", title="validation CA-RMSD")
+        axes[1].legend()
     return figure
+
+
+def training_rows(model: ModelResults) -> pd.DataFrame:
+    """The history of the torsion stage, without that of the confidence head."""
+    history = model.history
+    return history[history["stage"] == "torsions"] if "stage" in history else history

@@ -7,7 +7,7 @@ from betafold.evaluation.baselines import METHODS
 from betafold.evaluation.intervals import mean_interval
 from betafold.evaluation.strata import LENGTH_BANDS, length_band
 from betafold.reports import comparison
-from betafold.reports.accuracy_figures import residue_errors
+from betafold.reports.accuracy_figures import residue_errors, training_rows
 from betafold.reports.geometry_figures import operating_point
 from betafold.reports.inputs import Run
 from betafold.reports.wording import against, amount, interval, number, percent
@@ -19,16 +19,19 @@ def headline(run: Run) -> list[str]:
     rows = model.test()
     overall = mean_interval(rows["ca_rmsd"], rows["cluster"])
     rival = comparison.strongest_baseline(model)
-    sentences = [
+    first = (
         f"On {overall.n} test peptides from {overall.clusters} sequence clusters, the single answer of “{model.name}” "
         f"lies {interval(overall, 2, 'Å')} from the native CA trace on average. Of the four trivial baselines the "
         f"{comparison.label(rival)} is the strongest; the model {against(model, rival)}."
-    ]
+    )
+    sentences = [first]
     clauses = []
     for name, chosen in (("helical", rows[rows["helical"]]), ("non-helical", rows[~rows["helical"]])):
         if len(chosen):
             best = comparison.strongest_baseline(model, "ca_rmsd", chosen)
-            clauses.append(f"on {name} peptides (n = {len(chosen)}) it {against(model, best, 'ca_rmsd', chosen)}")
+            clauses.append(
+                f"on {name} peptides (n = {len(chosen)}) it {against(model, best, 'ca_rmsd', chosen)}"
+            )
     if clauses:
         sentences.append(
             "Against the strongest baseline of each group, "
@@ -102,11 +105,11 @@ def cumulative(run: Run) -> str:
     )
 
 
-def strata(run: Run) -> str:
+def strata(run: Run, records: list[dict]) -> str:
     """Where the main model beats its strongest rival, where it loses, where it is open."""
     model = run.main
     found: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
-    for record in comparison.stratum_table(run):
+    for record in records:
         if record["stratum"] != "all":
             found[comparison.verdict(record["differences"][model.name])].append(record["group"])
     words = {
@@ -144,7 +147,8 @@ def chain(run: Run) -> str:
     for model in run.models:
         rows = model.test()
         first, middle, last, drift = (
-            rows[name].mean() for name in ("error_first_third", "error_middle_third", "error_last_third", "end_drift")
+            rows[name].mean()
+            for name in ("error_first_third", "error_middle_third", "error_last_third", "end_drift")
         )
         helix = model.test("helix")["end_drift"].mean()
         clauses.append(
@@ -202,8 +206,12 @@ def residues(run: Run) -> str:
     known = table[table["n"] >= 10]
     if len(known) < 6:
         return "Too few test residues of most types for a ranking."
-    worst = ", ".join(f"{residue} ({number(known['estimate'][residue], 0, '°')})" for residue in known.index[:3])
-    best = ", ".join(f"{residue} ({number(known['estimate'][residue], 0, '°')})" for residue in known.index[:-4:-1])
+    worst = ", ".join(
+        f"{residue} ({number(known['estimate'][residue], 0, '°')})" for residue in known.index[:3]
+    )
+    best = ", ".join(
+        f"{residue} ({number(known['estimate'][residue], 0, '°')})" for residue in known.index[:-4:-1]
+    )
     return (
         f"Among types with at least 10 test residues, ψ is worst for {worst} and best for {best}; bars are 95 % "
         "cluster intervals, so neighbours in the ranking are usually not different."
@@ -234,9 +242,7 @@ def training(run: Run) -> str:
     for model in run.models:
         if model.history is None:
             continue
-        history = model.history
-        if "stage" in history:
-            history = history[history["stage"] == "torsions"]
+        history = training_rows(model)
         best = history.loc[history["validation_loss"].idxmin()]
         last = history.iloc[-1]
         rise = last["validation_loss"] - best["validation_loss"]

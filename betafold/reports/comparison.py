@@ -76,7 +76,9 @@ def verdict(difference: Interval, lower_is_better: bool = True) -> str:
     return "better" if (difference.high < 0) == lower_is_better else "worse"
 
 
-def strongest_baseline(model: ModelResults, metric: str = "ca_rmsd", group: pd.DataFrame | None = None) -> str:
+def strongest_baseline(
+    model: ModelResults, metric: str = "ca_rmsd", group: pd.DataFrame | None = None
+) -> str:
     """The baseline with the lowest mean of a metric on the test split, or in a group of its peptides."""
 
     def mean(method: str) -> float:

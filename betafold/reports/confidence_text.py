@@ -46,7 +46,9 @@ def reliability(run: Run) -> str:
         summary = model.summary
         before, after = summary.loc["ece_plddt_raw"], summary.loc["ece_plddt_calibrated"]
         rho = summary.loc["spearman_residue_plddt_lddt"]
-        tendency = "overconfident" if bias > 1 else "underconfident" if bias < -1 else "about right on average"
+        tendency = (
+            "overconfident" if bias > 1 else "underconfident" if bias < -1 else "about right on average"
+        )
         outcome = "lowers" if after.estimate < before.estimate else "does not lower"
         sentences.append(
             f"Raw pLDDT of “{model.name}” is {tendency} ({number(bias, 1)} points against observed lDDT). Calibration "
@@ -64,13 +66,13 @@ def predicted_rmsd(run: Run) -> str:
         rho, by_length = summary.loc["spearman_predicted_true_rmsd"], summary.loc["spearman_length_true_rmsd"]
         error = summary.loc["ece_predicted_rmsd"]
         strength = (
-            "more than length alone does"
+            "more than length alone"
             if rho.estimate > by_length.estimate + 0.05
-            else "no more than length alone does"
+            else "no more than length alone"
         )
         sentences.append(
-            f"The confidence of “{model.name}” ranks peptides by true CA-RMSD with Spearman {interval(rho)}, {strength} "
-            f"({interval(by_length)}). Predicted and true means differ by {interval(error, 2, 'Å')} over equal-count "
+            f"The confidence of “{model.name}” ranks peptides by true CA-RMSD with Spearman {interval(rho)}, {strength}: "
+            f"{interval(by_length)}. Predicted and true means differ by {interval(error, 2, 'Å')} over equal-count "
             "bins."
         )
     return " ".join(sentences)
@@ -84,7 +86,8 @@ def risk_coverage(run: Run) -> str:
     per_residue = summary.loc["ca_rmsd_per_residue_top20_confidence"]
     within = summary.loc["ca_rmsd_per_residue_top20_minus_all_within_length"]
     area = {
-        name: summary.loc[f"aurc_ca_rmsd_{name}"].estimate for name in ("confidence", "oracle", "random", "length_alone")
+        name: summary.loc[f"aurc_ca_rmsd_{name}"].estimate
+        for name in ("confidence", "oracle", "random", "length_alone")
     }
     gap = area["random"] - area["oracle"]
     share = (area["random"] - area["confidence"]) / gap if gap > 0 else float("nan")
@@ -118,11 +121,16 @@ def coverage(run: Run) -> str:
             continue
         short = table[table["high"] < table["level"]]
         wide = table[table["low"] > table["level"]]
-        held = ", ".join(f"{percent(row.level)}: {percent(row.estimate)}" for row in table.itertuples())
-        sentences.append(f"Bounds of “{model.name}”, nominal: observed: {held}.")
-        for rows, words in ((short, "too low (the bounds fail)"), (wide, "too high (the bounds are wider than needed)")):
+        held = ", ".join(f"{percent(row.level)} → {percent(row.estimate)}" for row in table.itertuples())
+        sentences.append(f"Bounds of “{model.name}”, nominal → observed: {held}.")
+        for rows, words in (
+            (short, "too low (the bounds fail)"),
+            (wide, "too high (the bounds are wider than needed)"),
+        ):
             if len(rows):
-                sentences.append(f"Clearly {words} at {', '.join(percent(level) for level in rows['level'])}.")
+                sentences.append(
+                    f"Clearly {words} at {', '.join(percent(level) for level in rows['level'])}."
+                )
         if short.empty and wide.empty:
             sentences.append("Every interval contains its nominal level.")
         missing = 0.95 not in set(model.calibration.levels)

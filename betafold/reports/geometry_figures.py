@@ -38,7 +38,9 @@ def noise_curve(model: ModelResults, seed: int = 0) -> pd.DataFrame:
     """
     peptides = [part for part in _peptides(model) if np.isfinite(part["native_x"]).all()]
     torsions, lengths = pad([np.nan_to_num(_torsions(part, "_native"), nan=np.pi) for part in peptides])
-    native, _ = pad([part[["native_x", "native_y", "native_z"]].to_numpy(dtype=np.float64) for part in peptides])
+    native, _ = pad(
+        [part[["native_x", "native_y", "native_z"]].to_numpy(dtype=np.float64) for part in peptides]
+    )
     generator = np.random.default_rng(seed)
     rows = []
     for sigma in NOISE:
@@ -47,7 +49,9 @@ def noise_curve(model: ModelResults, seed: int = 0) -> pd.DataFrame:
             noisy = torsions.copy()
             noisy[..., :2] += generator.normal(0, np.radians(sigma), noisy[..., :2].shape)
             built = betafold_ext.nerf_batch(noisy, lengths=lengths)[:, :, CA]
-            values.append(betafold_ext.kabsch_rmsd_batch(np.ascontiguousarray(built), native, lengths=lengths))
+            values.append(
+                betafold_ext.kabsch_rmsd_batch(np.ascontiguousarray(built), native, lengths=lengths)
+            )
         rows.append({"sigma": sigma, "ca_rmsd": float(np.nanmean(values))})
     return pd.DataFrame(rows)
 
@@ -73,7 +77,9 @@ def sensitivity(run: Run, curve: pd.DataFrame) -> Figure:
 
 def example_ids(model: ModelResults) -> dict[str, str]:
     """Best, median and worst test peptide of a model by CA-RMSD per residue."""
-    ordered = model.test().dropna(subset=["ca_rmsd"]).sort_values(["ca_rmsd_per_residue", "id"])["id"].tolist()
+    ordered = (
+        model.test().dropna(subset=["ca_rmsd"]).sort_values(["ca_rmsd_per_residue", "id"])["id"].tolist()
+    )
     return {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
 
 

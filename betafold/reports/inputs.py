@@ -95,7 +95,9 @@ def _load_model(path: Path, folder: Path, history: Path | None) -> ModelResults:
     evaluation = table.read_evaluation(path)
     names = sorted(set(evaluation["method"]) - set(METHODS))
     if len(names) != 1:
-        raise BetaFoldError(f"{path}: expected one model beside the baselines, found {', '.join(names) or 'none'}")
+        raise BetaFoldError(
+            f"{path}: expected one model beside the baselines, found {', '.join(names) or 'none'}"
+        )
     try:
         record = json.loads(path.with_suffix(".json").read_text())
     except (OSError, ValueError):

@@ -43,7 +43,7 @@ def write_report(run: Run, out: Path) -> None:
 
 def context(run: Run) -> dict:
     """Everything the template shows."""
-    records = comparison.metric_table(run)
+    records, strata = comparison.metric_table(run), comparison.stratum_table(run)
     return {
         "run": run,
         "version": __version__,
@@ -54,13 +54,14 @@ def context(run: Run) -> dict:
         "metrics": comparison.METRICS,
         "records": records,
         "best": {metric: comparison.best(records, metric) for metric in comparison.METRICS},
-        "strata": comparison.stratum_table(run),
-        "strata_text": accuracy_text.strata(run),
+        "strata": strata,
+        "strata_text": accuracy_text.strata(run, strata),
         "methods": [(method, comparison.short_label(method)) for _, method in comparison.methods(run)],
         "verdict": comparison.verdict,
-        "accuracy_figures": _accuracy_sections(run),
+        "accuracy_figures": _accuracy_sections(run, strata),
         "error_figures": _error_sections(run),
         "confidence_figures": _confidence_sections(run),
+        "headline_level": confidence_figures.headline_level,
         "patterns": comparison.pattern_table(run.main),
         "ensembles_text": accuracy_text.ensembles(run),
         "tm_scales": tm_scales(run),
@@ -72,11 +73,11 @@ def _figure(title: str, figure, alt: str, text: str) -> dict:
     return {"title": title, "src": data_uri(figure), "alt": alt, "text": text}
 
 
-def _accuracy_sections(run: Run) -> list[dict]:
+def _accuracy_sections(run: Run, strata: list[dict]) -> list[dict]:
     return [
         _figure(
             "Against the baselines",
-            accuracy_figures.by_method(run),
+            accuracy_figures.by_method(run, strata),
             "Dots with 95 % intervals: mean CA-RMSD of each model and baseline on all, helical and other test peptides.",
             accuracy_text.accuracy(run),
         ),

@@ -7,12 +7,14 @@ from betafold.evaluation.intervals import Interval
 from betafold.reports import comparison
 from betafold.reports.inputs import ModelResults
 
+NO_BREAK = "\u00a0"
+
 
 def number(value: float, digits: int = 2, unit: str = "") -> str:
     """``1.23 Å``; a dash where there is no number."""
     if value is None or not np.isfinite(value):
         return "–"
-    space = " " if unit not in ("", "°") else ""
+    space = NO_BREAK if unit not in ("", "°") else ""
     return f"{value:.{digits}f}{space}{unit}".replace("-", "−")
 
 
@@ -25,7 +27,7 @@ def interval(cell: Interval | pd.Series, digits: int = 2, unit: str = "") -> str
 
 
 def percent(share: float, digits: int = 0) -> str:
-    return "–" if not np.isfinite(share) else f"{100 * share:.{digits}f} %"
+    return "–" if not np.isfinite(share) else f"{100 * share:.{digits}f}{NO_BREAK}%"
 
 
 def amount(difference: Interval, unit: str = "Å") -> str:
