@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -11,9 +12,23 @@ from snakemake.exceptions import WorkflowError
 
 from betafold.provenance import code_digest, module_digest
 
-CONFIG_SCHEMA = yaml.safe_load(
-    Path(workflow.source_path("../config/schemas/config.schema.yaml")).read_text()
+CONFIG = Draft202012Validator(
+    yaml.safe_load(
+        Path(workflow.source_path("../config/schemas/config.schema.yaml")).read_text()
+    )
 )
+
+
+def read_numbers():
+    """Snakemake hands over the 9 of `--config training='{epochs: 9}'` as text: read it where a number is wanted."""
+    for error in list(CONFIG.iter_errors(config)):
+        if error.validator == "type" and isinstance(error.instance, str):
+            *sections, key = error.absolute_path
+            section = config
+            for name in sections:
+                section = section[name]
+            with suppress(ValueError):
+                section[key] = json.loads(error.instance)
 
 
 def config_mistake(error):
@@ -29,8 +44,8 @@ def config_mistake(error):
 
 def check_config():
     """Stop with one line per mistake."""
-    errors = Draft202012Validator(CONFIG_SCHEMA).iter_errors(config)
-    mistakes = sorted(map(config_mistake, errors))
+    read_numbers()
+    mistakes = sorted(map(config_mistake, CONFIG.iter_errors(config)))
     if mistakes:
         raise WorkflowError("The configuration has mistakes:\n" + "\n".join(mistakes))
 
