@@ -48,6 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one step and return its exit status."""
+    # Read when torch is first imported. Waiting OpenMP threads otherwise spin, which on a machine with other
+    # work to do made two threads seven times slower than one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = build_parser().parse_args(argv)
     try:
         return args.run(args) or 0
