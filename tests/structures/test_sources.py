@@ -262,8 +262,9 @@ def test_rate_limit_spaces_calls():
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
     """A server in wwPDB layout. ``replies[id]`` lists (status, body) before the sound file; ``log`` the ids asked."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     replies, log = {}, []
 
     class Archive(BaseHTTPRequestHandler):
