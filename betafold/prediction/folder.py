@@ -23,6 +23,14 @@ COLUMNS = (
 FORMATS = ("pdb", "cif")
 
 
+def make_folder(path: str | os.PathLike) -> None:
+    """Make the folder ``path`` unless it exists; BetaFoldError if that is not possible."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise BetaFoldError(f"{path}: cannot be made ({error.strerror}); choose another --out") from error
+
+
 class PredictionFolder:
     """An output folder, new or with the results of earlier runs.
 
@@ -37,10 +45,7 @@ class PredictionFolder:
         self.path = Path(path)
         self.key = key
         self.file_format = file_format
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BetaFoldError(f"{path}: cannot be made ({error.strerror}); choose another --out") from error
+        make_folder(path)
         self.rows = self._read_rows()
         self._settings = self._read_settings() | {key: about}
 
@@ -116,6 +121,7 @@ class PredictionFolder:
 
 def write_failed(out: str | os.PathLike, failures: list[tuple[str, str]]) -> None:
     """Write failed.tsv: the records of this run that have no structure, and why."""
+    make_folder(out)
     with (
         write_beside(Path(out) / "failed.tsv") as partial,
         open(partial, "w", newline="", encoding="utf-8") as handle,

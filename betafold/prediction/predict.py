@@ -58,7 +58,9 @@ class Predictor:
         self.seed = seed
         self.n_threads = n_threads
         self.settings = self._settings()
-        self.key = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:DIGITS]
+        # Not the model's name: a bundle that was moved is still the same.
+        what = {name: value for name, value in self.settings.items() if name != "model"}
+        self.key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:DIGITS]
         self._made_by = provenance("predict")
         self._notes = self._describe()
 

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -270,6 +271,21 @@ def test_foreign_summary_is_not_overwritten(command, fasta, out):
     (out / "summary.csv").write_text("a,b\n1,2\n")
     assert command(fasta) == 1
     assert (out / "summary.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_out_must_be_a_folder(command, fasta, out, capsys):
+    out.write_text("a file")
+    for arguments in ([fasta], ["--sequence", "AAA"]):
+        assert command(*arguments) == 1
+        assert f"{out}: cannot be made (File exists)" in capsys.readouterr().err
+
+
+def test_a_moved_bundle_is_the_same_model(command, fasta, out, bundle_dir, tmp_path):
+    command(fasta)
+    before = contents(out)
+    shutil.copytree(bundle_dir, tmp_path / "moved")
+    assert command(fasta, "--model", tmp_path / "moved") == 0
+    assert contents(out) == before
 
 
 def test_quiet_and_log_output(command, fasta, capsys):
