@@ -91,13 +91,18 @@ class Predictor:
     def _describe(self) -> dict[str, str]:
         """Remarks of a structure file."""
         calibrated = self.bundle.calibration is not None
+
+        def trained(what: str) -> str:
+            return str(self.bundle.meta.get(what, "unknown"))
+
         return {
             "confidence": "calibrated on held-out peptides"
             if calibrated
             else "not calibrated, raw model output",
             "program": f"BetaFold {self._made_by['betafold_version']}, commit {self._made_by['git_commit']}",
             "model": f"{self.bundle.name}, sha256 {self.bundle.model_sha256[:DIGITS]}",
-            "trained at commit": str(self.bundle.meta.get("git_commit", "unknown")),
+            "trained on": f"{trained('n_training')} peptides and fragments of chains, "
+            f"data sha256 {trained('data_sha256')[:DIGITS]}, commit {trained('git_commit')}",
             "features": f"{self.encoder.name}, weights sha256 {self.encoder.weights_sha256[:DIGITS]}",
             "seed": str(self.seed),
         }

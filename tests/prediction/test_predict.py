@@ -62,6 +62,7 @@ def test_the_contract(command, fasta, out):
         "summary.csv",
     ]
     assert (out / "failed.tsv").read_text() == "id\treason\n"
+    assert "commit c0ffee" in (out / "chignolin.pdb").read_text().replace("\nREMARK   6", "")
     rows = summary(out)
     assert list(rows) == list(PEPTIDES)  # the order of the input
     for name, sequence in PEPTIDES.items():
