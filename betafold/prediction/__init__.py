@@ -1,1 +1,1 @@
-"""prediction."""
+"""Sequences to ranked structures with calibrated confidence."""
