@@ -26,8 +26,8 @@ OPENMP_WANTED = os.environ.get("BETAFOLD_NO_OPENMP") != "1"
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 INSTRUCTION_SETS = {"baseline": (16, [])}
 if X86:
-    INSTRUCTION_SETS["avx2"] = (32, ["-march=x86-64-v3"])
-    INSTRUCTION_SETS["avx512"] = (64, ["-march=x86-64-v4", "-mprefer-vector-width=512"])
+    INSTRUCTION_SETS["avx2"] = (32, ["-march=x86-64-v3", "-mprfchw"])
+    INSTRUCTION_SETS["avx512"] = (64, ["-march=x86-64-v4", "-mprfchw", "-mprefer-vector-width=512"])
 
 COMPILE_FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno"]
 COMPILE_FLAGS += ["-O1", "-g"] if DEBUG or SANITIZE else ["-O3", "-DNDEBUG"]

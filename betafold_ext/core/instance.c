@@ -5,8 +5,14 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef REAL real;
+
+#include "ideal_geometry.h"
+
+#include "vector.h"
+#include "trigonometry.h"
 
 #include "nerf.h"
 #include "torsions.h"

@@ -1,95 +1,222 @@
-/* Torsions to coordinates (Parsons et al. 2005, J. Comput. Chem. 26, 1063) by carried orthonormal frames, and the
- * gradient of that map. */
-#include <math.h>
+/* Torsions to coordinates (Parsons et al. 2005, J. Comput. Chem. 26, 1063) and the gradient of that map, one item per
+ * lane. Both walk along the chain in groups of CHUNK residues, whose columns are whole chunks. */
 
-#include "ideal_geometry.h"
-
-/* Bond direction, in-plane normal, plane normal of the last three atoms, and the last atom. */
+/* Direction of the last bond, normal of it in the plane of the last three atoms, and normal of that plane; the last
+ * residue's C, and the last atom relative to it. Small steps from a rounded base, whose rounding is carried along, keep
+ * float32 chains as accurate as their frames. */
 typedef struct {
-    double e1[3], e2[3], e3[3], at[3];
+    vreal along[3], inward[3], normal[3], base[3], beyond[3];
 } Frame;
 
-static void place_atom(Frame *f, double torsion, double bond, double angle)
+INLINE vreal dot(const vreal a[3], const vreal b[3])
 {
-    double c = cos(torsion), s = sin(torsion), ca = -cos(angle), sa = sin(angle);
-    for (int k = 0; k < 3; ++k) {
-        double u = c * f->e2[k] + s * f->e3[k];
-        double e3 = c * f->e3[k] - s * f->e2[k];
-        double e1 = ca * f->e1[k] + sa * u;
-        f->e2[k] = ca * u - sa * f->e1[k];
-        f->e1[k] = e1;
-        f->e3[k] = e3;
-        f->at[k] += bond * e1;
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+/* A local rotation of the frame keeps it orthonormal up to rounding, so nothing is normalised here. */
+INLINE void place_atom(Frame *f, vreal sine, vreal cosine, double bond, double angle, vreal atom[3])
+{
+    const real cos_bend = (real)-cos(angle), sin_bend = (real)sin(angle), length = (real)bond;
+    UNROLL for (int k = 0; k < 3; ++k) {
+        vreal turned = cosine * f->inward[k] + sine * f->normal[k];
+        vreal along = cos_bend * f->along[k] + sin_bend * turned;
+        f->normal[k] = cosine * f->normal[k] - sine * f->inward[k];
+        f->inward[k] = cos_bend * turned - sin_bend * f->along[k];
+        f->along[k] = along;
+        f->beyond[k] += length * along;
+        atom[k] = f->base[k] + f->beyond[k];
     }
+}
+
+/* Moves the base to the residue's last atom; what its rounding lost stays in `beyond`. */
+INLINE void rebase(Frame *f, const vreal last_atom[3])
+{
+    UNROLL for (int k = 0; k < 3; ++k) {
+        f->beyond[k] -= last_atom[k] - f->base[k];
+        f->base[k] = last_atom[k];
+    }
+}
+
+/* Takes out the rounding that has added up, to first order. Once a group is enough. */
+INLINE void orthonormalise(Frame *f)
+{
+    vreal scale = (real)1.5 - (real)0.5 * dot(f->along, f->along);
+    UNROLL for (int k = 0; k < 3; ++k)
+        f->along[k] *= scale;
+    vreal slant = dot(f->along, f->inward);
+    UNROLL for (int k = 0; k < 3; ++k)
+        f->inward[k] -= slant * f->along[k];
+    scale = (real)1.5 - (real)0.5 * dot(f->inward, f->inward);
+    UNROLL for (int k = 0; k < 3; ++k)
+        f->inward[k] *= scale;
+    UNROLL for (int k = 0; k < 3; ++k) {
+        int a = (k + 1) % 3, b = (k + 2) % 3;
+        f->normal[k] = f->along[a] * f->inward[b] - f->along[b] * f->inward[a];
+    }
+}
+
+/* N at the origin, CA on +x, C in the xy plane with y > 0. */
+INLINE void place_first_residue(Frame *f, vreal atoms[9])
+{
+    const double cos_bend = -cos(IDEAL_N_CA_C), sin_bend = sin(IDEAL_N_CA_C);
+    const double frame[9] = {cos_bend, sin_bend, 0, -sin_bend, cos_bend, 0, 0, 0, 1};
+    const double ca_c[3] = {IDEAL_N_CA + IDEAL_CA_C * cos_bend, IDEAL_CA_C * sin_bend, 0};
+    UNROLL for (int k = 0; k < 3; ++k) {
+        f->along[k] = splat((real)frame[k]);
+        f->inward[k] = splat((real)frame[3 + k]);
+        f->normal[k] = splat((real)frame[6 + k]);
+        f->base[k] = splat((real)ca_c[k]);
+        f->beyond[k] = splat((real)(ca_c[k] - (real)ca_c[k]));
+        atoms[k] = splat(0);
+        atoms[3 + k] = splat(k ? 0 : (real)IDEAL_N_CA);
+        atoms[6 + k] = f->base[k];
+    }
+}
+
+/* Residues [first, first + CHUNK) of one block, of which `count` exist. `turn` carries sine and cosine of psi and omega
+ * of the residue before. Angles, atoms and stores of a residue stand together so that they overlap. */
+static void nerf_group(const real *const angles[LANES], real *const coords[LANES], int64_t n, int64_t first, int count,
+                       Frame *frame, vreal turn[4])
+{
+    vreal angle[3 * CHUNK], atoms[9 * CHUNK], psi[2] = {turn[0], turn[1]}, omega[2] = {turn[2], turn[3]};
+    Frame f = *frame;
+    int whole = count == CHUNK;
+    prefetch_columns_to_write(coords, 9 * (LANES * n + first), 9 * CHUNK);
+    if (whole)
+        load_columns(angles, 3 * first, 3 * CHUNK, angle);
+    else
+        load_last_columns(angles, 3 * first, 3 * count, memset(angle, 0, sizeof angle));
+    if (__builtin_expect(any_large_angle(angle, 3 * CHUNK), 0))
+        wrap_large_angles(angle, 3 * CHUNK);
+    UNROLL for (int r = 0; r < CHUNK; ++r) {
+        vreal phi[2], *residue = atoms + 9 * r;
+        sine_cosine(angle[3 * r], &phi[0], &phi[1]);
+        if (first + r == 0) {
+            place_first_residue(&f, residue);
+        } else {
+            place_atom(&f, psi[0], psi[1], IDEAL_C_N, IDEAL_CA_C_N, residue);
+            place_atom(&f, omega[0], omega[1], IDEAL_N_CA, IDEAL_C_N_CA, residue + 3);
+            place_atom(&f, phi[0], phi[1], IDEAL_CA_C, IDEAL_N_CA_C, residue + 6);
+            rebase(&f, residue + 6);
+        }
+        sine_cosine(angle[3 * r + 1], &psi[0], &psi[1]);
+        sine_cosine(angle[3 * r + 2], &omega[0], &omega[1]);
+        if (whole)
+            UNROLL for (int c = 9 * r / CHUNK; CHUNK * (c + 1) <= 9 * (r + 1); ++c)
+                store_chunk(coords, 9 * first + CHUNK * c, atoms + CHUNK * c);
+    }
+    if (!whole)
+        store_last_columns(coords, 9 * first, 9 * count, atoms);
+    orthonormalise(&f);
+    *frame = f;
+    turn[0] = psi[0], turn[1] = psi[1], turn[2] = omega[0], turn[3] = omega[1];
 }
 
 static void nerf(const void *opaque, int64_t begin, int64_t end)
 {
     const BackboneArgs *args = opaque;
     int64_t n = args->n_residues;
-    for (int64_t b = begin; b < end; ++b) {
-        const real *torsions = (const real *)args->torsions + b * n * 3;
-        real *coords = (real *)args->coords + b * n * 9;
-        int64_t length = args->lengths ? args->lengths[b] : n;
-        double ca = -cos(IDEAL_N_CA_C), sa = sin(IDEAL_N_CA_C);
-        Frame f = {.e1 = {ca, sa, 0.0}, .e2 = {-sa, ca, 0.0}, .e3 = {0.0, 0.0, 1.0}};
-        f.at[0] = IDEAL_N_CA + IDEAL_CA_C * ca;
-        f.at[1] = IDEAL_CA_C * sa;
-        f.at[2] = 0.0;
-        const double first[9] = {0.0, 0.0, 0.0, IDEAL_N_CA, 0.0, 0.0, f.at[0], f.at[1], f.at[2]};
-        for (int k = 0; k < 9; ++k)
-            coords[k] = (real)first[k];
-        for (int64_t i = 1; i < length; ++i) {
-            double psi = torsions[3 * i - 2], omega = torsions[3 * i - 1], phi = torsions[3 * i];
-            place_atom(&f, psi, IDEAL_C_N, IDEAL_CA_C_N);
-            for (int k = 0; k < 3; ++k)
-                coords[9 * i + k] = (real)f.at[k];
-            place_atom(&f, omega, IDEAL_N_CA, IDEAL_C_N_CA);
-            for (int k = 0; k < 3; ++k)
-                coords[9 * i + 3 + k] = (real)f.at[k];
-            place_atom(&f, phi, IDEAL_CA_C, IDEAL_N_CA_C);
-            for (int k = 0; k < 3; ++k)
-                coords[9 * i + 6 + k] = (real)f.at[k];
+    for (int64_t block = begin; block < end; block += LANES) {
+        const real *angles[LANES];
+        real *coords[LANES];
+        for (int lane = 0; lane < LANES; ++lane) {
+            int64_t item = lane_item(block, lane, end);
+            angles[lane] = (const real *)args->torsions + item * n * 3;
+            coords[lane] = (real *)args->coords + item * n * 9;
         }
-        int64_t valid = isnan(f.at[0] + f.at[1] + f.at[2]) ? 0 : length;
-        for (int64_t k = 9 * valid; k < 9 * n; ++k)
-            coords[k] = (real)NAN;
+        Frame f = {0};
+        vreal turn[4] = {0};
+        for (int64_t i = 0; i < n; i += CHUNK)
+            nerf_group(angles, coords, n, i, n - i < CHUNK ? (int)(n - i) : CHUNK, &f, turn);
+        /* A NaN spreads to the end of the chain; from there it takes the whole item. */
+        for (int lane = 0; lane < LANES && block + lane < end; ++lane) {
+            int64_t length = args->lengths ? args->lengths[block + lane] : n;
+            int64_t valid = isnan(coords[lane][9 * length - 1]) ? 0 : length;
+            for (int64_t k = 9 * valid; k < 9 * n; ++k)
+                coords[lane][k] = (real)NAN;
+        }
     }
 }
 
-/* Turning the chain beyond a bond moves every later atom by axis x (atom - origin), so one backward sweep that sums
- * forces and torques gives all torsion gradients without any trigonometry. */
+/* State of the backward sweep: force on all atoms beyond the current one, their torque about it, and where it is. */
+typedef struct {
+    vreal force[3], torque[3], at[3];
+} Sweep;
+
+/* Steps to the atom before, over a bond of the given length; returns the gradient of that bond's torsion, which is the
+ * component of the torque along the bond. No trigonometry is needed. */
+INLINE vreal step_back(Sweep *s, const vreal atom[3], const vreal grad[3], double bond)
+{
+    vreal axis[3];
+    UNROLL for (int k = 0; k < 3; ++k)
+        axis[k] = s->at[k] - atom[k];
+    vreal along = dot(axis, s->torque);
+    UNROLL for (int k = 0; k < 3; ++k) {
+        int a = (k + 1) % 3, b = (k + 2) % 3;
+        s->torque[k] += axis[a] * s->force[b] - axis[b] * s->force[a];
+        s->at[k] = atom[k];
+    }
+    UNROLL for (int k = 0; k < 3; ++k)
+        s->force[k] += grad[k];
+    return along * (real)(1.0 / bond);
+}
+
+/* Residues [first, first + CHUNK), of which `count` exist, last one first. In ragged batches (`lengths` given) what
+ * lies beyond an item's length is zeroed. */
+static void sweep_group(const real *const coords[LANES], const real *const grads[LANES], real *const out[LANES],
+                        int64_t first, int count, const vmask *lengths, Sweep *s)
+{
+    /* The columns before `angle` are stored by a group that is not whole, and then again by the group before it. */
+    vreal atoms[9 * CHUNK], grad[9 * CHUNK], buffer[CHUNK + 3 * CHUNK], *angle = buffer + CHUNK;
+    if (count == CHUNK) {
+        load_columns(coords, 9 * first, 9 * CHUNK, atoms);
+        load_columns(grads, 9 * first, 9 * CHUNK, grad);
+    } else {
+        memset(atoms, 0, sizeof atoms);
+        memset(grad, 0, sizeof grad);
+        memset(buffer, 0, sizeof buffer);
+        load_last_columns(coords, 9 * first, 9 * count, atoms);
+        load_last_columns(grads, 9 * first, 9 * count, grad);
+    }
+    UNROLL for (int r = CHUNK - 1; r >= 0; --r) {
+        vreal *x = atoms + 9 * r, *g = grad + 9 * r;
+        if (lengths) {
+            vmask inside = *lengths > (int)(first + r);
+            for (int k = 0; k < 9; ++k) {
+                x[k] = (vreal)(inside & (vmask)x[k]);
+                g[k] = (vreal)(inside & (vmask)g[k]);
+            }
+        }
+        angle[3 * r + 2] = step_back(s, x + 6, g + 6, IDEAL_C_N);
+        angle[3 * r + 1] = step_back(s, x + 3, g + 3, IDEAL_CA_C);
+        angle[3 * r] = step_back(s, x, g, IDEAL_N_CA);
+    }
+    if (first == 0)
+        angle[0] = splat(0);
+    if (count == CHUNK)
+        store_columns(out, 3 * first, 3 * CHUNK, angle);
+    else
+        store_last_columns(out, 3 * first, 3 * count, angle);
+}
+
 static void nerf_vjp(const void *opaque, int64_t begin, int64_t end)
 {
     const BackboneArgs *args = opaque;
     int64_t n = args->n_residues;
-    for (int64_t b = begin; b < end; ++b) {
-        const real *coords = (const real *)args->coords + b * n * 9;
-        const real *grad = (const real *)args->grad_coords + b * n * 9;
-        real *out = (real *)args->grad_torsions + b * n * 3;
-        int64_t n_atoms = 3 * (args->lengths ? args->lengths[b] : n);
-        double force[3] = {0}, torque[3] = {0};
-        for (int64_t k = 0; k < 3 * n; ++k)
-            out[k] = 0;
-        for (int64_t atom = n_atoms - 1; atom >= 3; --atom) {
-            const real *x = coords + 3 * atom, *g = grad + 3 * atom, *from = x - 6, *to = x - 3;
-            double r[3], axis[3];
-            for (int k = 0; k < 3; ++k) {
-                r[k] = (double)x[k] - coords[k];
-                axis[k] = (double)to[k] - from[k];
-                force[k] += g[k];
-            }
-            torque[0] += r[1] * g[2] - r[2] * g[1];
-            torque[1] += r[2] * g[0] - r[0] * g[2];
-            torque[2] += r[0] * g[1] - r[1] * g[0];
-            double o[3] = {(double)to[0] - coords[0], (double)to[1] - coords[1], (double)to[2] - coords[2]};
-            double about[3] = {torque[0] - (o[1] * force[2] - o[2] * force[1]),
-                               torque[1] - (o[2] * force[0] - o[0] * force[2]),
-                               torque[2] - (o[0] * force[1] - o[1] * force[0])};
-            double length = sqrt(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2]);
-            double dot = axis[0] * about[0] + axis[1] * about[1] + axis[2] * about[2];
-            /* Atom 3i is placed by psi(i-1), 3i+1 by omega(i-1), 3i+2 by phi(i). */
-            out[atom - 2] = (real)(dot / length);
+    for (int64_t block = begin; block < end; block += LANES) {
+        const real *coords[LANES], *grads[LANES];
+        real *out[LANES];
+        vmask lengths, *ragged = args->lengths ? &lengths : 0;
+        for (int lane = 0; lane < LANES; ++lane) {
+            int64_t item = lane_item(block, lane, end);
+            coords[lane] = (const real *)args->coords + item * n * 9;
+            grads[lane] = (const real *)args->grad_coords + item * n * 9;
+            out[lane] = (real *)args->grad_torsions + item * n * 3;
+            if (ragged)
+                lengths[lane] = args->lengths[item];
         }
+        Sweep s = {0};
+        for (int64_t i = (n - 1) / CHUNK * CHUNK; i >= 0; i -= CHUNK)
+            sweep_group(coords, grads, out, i, n - i < CHUNK ? (int)(n - i) : CHUNK, ragged, &s);
     }
 }

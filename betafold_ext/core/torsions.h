@@ -1,35 +1,71 @@
-/* Coordinates to torsions. */
+/* Coordinates to torsions (IUPAC-IUB 1970 sign convention), one item per lane. */
 
-static double dihedral(const real *a, const real *b, const real *c, const real *d)
+/* The last bond and the normal of the last two bonds. */
+typedef struct {
+    vreal bond[3], normal[3], at[3];
+} Turn;
+
+/* Moves on to the next atom and returns the torsion about the bond before it. */
+INLINE vreal next_torsion(Turn *t, const vreal atom[3])
 {
-    double u[3], v[3], w[3];
-    for (int k = 0; k < 3; ++k) {
-        u[k] = (double)b[k] - a[k];
-        v[k] = (double)c[k] - b[k];
-        w[k] = (double)d[k] - c[k];
+    vreal bond[3], normal[3];
+    UNROLL for (int k = 0; k < 3; ++k)
+        bond[k] = atom[k] - t->at[k];
+    UNROLL for (int k = 0; k < 3; ++k) {
+        int a = (k + 1) % 3, b = (k + 2) % 3;
+        normal[k] = t->bond[a] * bond[b] - t->bond[b] * bond[a];
     }
-    double n1[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]};
-    double n2[3] = {v[1] * w[2] - v[2] * w[1], v[2] * w[0] - v[0] * w[2], v[0] * w[1] - v[1] * w[0]};
-    double length = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
-    double y = length * (u[0] * n2[0] + u[1] * n2[1] + u[2] * n2[2]);
-    double x = n1[0] * n2[0] + n1[1] * n2[1] + n1[2] * n2[2];
-    return atan2(y, x);
+    vreal x = dot(t->normal, normal), y = square_root(dot(t->bond, t->bond)) * dot(t->normal, bond);
+    UNROLL for (int k = 0; k < 3; ++k) {
+        t->bond[k] = bond[k];
+        t->normal[k] = normal[k];
+        t->at[k] = atom[k];
+    }
+    return arc_tangent(y, x);
+}
+
+/* Residues [first, first + CHUNK), of which `count` exist: psi and omega of the residue before and phi of each, which
+ * lie side by side in the result. `angle` follows the last columns of the group before. */
+static void torsions_group(const real *const coords[LANES], real *const out[LANES], int64_t first, int count, Turn *t,
+                           vreal *angle)
+{
+    vreal atoms[9 * CHUNK];
+    if (count == CHUNK)
+        load_columns(coords, 9 * first, 9 * CHUNK, atoms);
+    else
+        load_last_columns(coords, 9 * first, 9 * count, memset(atoms, 0, sizeof atoms));
+    angle[-1] = angle[3 * CHUNK - 1];
+    UNROLL for (int k = 0; k < 3 * CHUNK; ++k)
+        angle[k] = next_torsion(t, atoms + 3 * k);
+    if (first && count == CHUNK)
+        store_columns(out, 3 * first - 2, 3 * CHUNK, angle);
+    else if (first)
+        store_last_columns(out, 3 * first - 2, 3 * count, angle);
+    else
+        store_last_columns(out, 0, 3 * count - 2, angle + 2);
 }
 
 static void torsions(const void *opaque, int64_t begin, int64_t end)
 {
     const BackboneArgs *args = opaque;
     int64_t n = args->n_residues;
-    for (int64_t b = begin; b < end; ++b) {
-        const real *x = (const real *)args->coords + b * n * 9;
-        real *out = (real *)args->torsions + b * n * 3;
-        int64_t length = args->lengths ? args->lengths[b] : n;
-        for (int64_t i = 0; i < n; ++i) {
-            const real *residue = x + 9 * i;
-            int inside = i < length, next = i + 1 < length;
-            out[3 * i] = (real)(inside && i ? dihedral(residue - 3, residue, residue + 3, residue + 6) : NAN);
-            out[3 * i + 1] = (real)(next ? dihedral(residue, residue + 3, residue + 6, residue + 9) : NAN);
-            out[3 * i + 2] = (real)(next ? dihedral(residue + 3, residue + 6, residue + 9, residue + 12) : NAN);
+    for (int64_t block = begin; block < end; block += LANES) {
+        const real *coords[LANES];
+        real *out[LANES];
+        for (int lane = 0; lane < LANES; ++lane) {
+            int64_t item = lane_item(block, lane, end);
+            coords[lane] = (const real *)args->coords + item * n * 9;
+            out[lane] = (real *)args->torsions + item * n * 3;
+        }
+        Turn t = {0};
+        vreal buffer[CHUNK + 3 * CHUNK] = {0}, *angle = buffer + CHUNK;
+        for (int64_t i = 0; i < n; i += CHUNK)
+            torsions_group(coords, out, i, n - i < CHUNK ? (int)(n - i) : CHUNK, &t, angle);
+        for (int lane = 0; lane < LANES && block + lane < end; ++lane) {
+            int64_t length = args->lengths ? args->lengths[block + lane] : n;
+            out[lane][0] = (real)NAN;
+            for (int64_t k = 3 * length - 2; k < 3 * n; ++k)
+                out[lane][k] = (real)NAN;
         }
     }
 }

@@ -24,7 +24,7 @@ def angle(a, b, c):
 
 
 def dihedral(*atoms):
-    import biotite.structure as structure
+    from biotite import structure
 
     return structure.dihedral(*atoms)
 
