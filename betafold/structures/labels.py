@@ -130,7 +130,8 @@ def read_texts(path: str | os.PathLike) -> list[SampleText]:
 
 def _read_group(path: str | os.PathLike) -> list[Sample]:
     group = _open(path)
-    columns = {name: array[:] for name, array in group.arrays()}
+    # By name, not by listing the folder: Snakemake leaves a file of its own in it, which zarr warns about.
+    columns = {name: group[name][:] for name in _columns([])}
     letters = columns["sequence"].tobytes().decode("ascii")
     rows, model_rows, bridge_rows = (
         columns[name] for name in ("offsets", "model_offsets", "disulfide_offsets")
