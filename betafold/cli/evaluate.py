@@ -27,6 +27,13 @@ def add_arguments(parser):
         "--seed", type=int, default=0, help="seed of sampled conformers and baselines (default 0)"
     )
     model.add_argument("--ranking", default="medoid", choices=("medoid", "mode"), help="how rank 1 is chosen")
+    model.add_argument(
+        "--max-fragments",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="evaluate at most so many fragments of longer chains per part of the split (default 1000)",
+    )
     model.add_argument("--threads", type=int, default=1, metavar="N")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, .tsv or .csv")
 
@@ -56,6 +63,7 @@ def run(args) -> int:
             device=args.device,
             seed=args.seed,
             settings=ConformerSettings(ranking=args.ranking),
+            max_fragments=args.max_fragments,
             n_threads=args.threads,
         )
         return 0

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
-import pyopal
+from sklearn.feature_extraction.text import CountVectorizer
 
 import betafold_ext
 from betafold.evaluation.alignment import align, aligned_positions
@@ -31,6 +31,7 @@ SHORT_LABELS = {
     "nearest": "nearest",
 }
 CONFORMERS = 5
+MAX_ALIGNED = 1500
 
 Baseline = Callable[[str, str], np.ndarray]
 
@@ -64,18 +65,25 @@ def nearest(sequences: list[str], torsions: list[np.ndarray], *, conformers: int
     """Torsions copied from the training sequences with the best local alignments (BLOSUM62).
 
     Conformer k comes from the k-th best sequence (equal scores: the first in training order). Residues
-    that the alignment does not cover, and undefined torsions of the template, become helix.
+    that the alignment does not cover, and undefined torsions of the template, become helix. Of more than
+    ``MAX_ALIGNED`` training sequences only those that share the most pairs of adjacent letters with the
+    peptide are aligned.
     """
     if not sequences:
         raise ValueError("sequences must not be empty")
-    database = pyopal.Database(sequences)
+    pairs = CountVectorizer(analyzer="char", ngram_range=(2, 2), lowercase=False)
+    counts = pairs.fit_transform(sequences)
 
     def predict(_id: str, sequence: str) -> np.ndarray:
+        candidates = np.arange(len(sequences))
+        if len(sequences) > MAX_ALIGNED:
+            shared = (counts @ pairs.transform([sequence]).T).toarray()[:, 0]
+            candidates = np.sort(np.argsort(-shared, kind="stable")[:MAX_ALIGNED])
+        database = [sequences[index] for index in candidates]
         hits = align(sequence, database, algorithm="sw", mode="score")
         best = sorted(hits, key=lambda hit: (-hit.score, hit.target_index))[:conformers]
-        return np.stack(
-            [_copied(sequence, sequences[hit.target_index], torsions[hit.target_index]) for hit in best]
-        )
+        chosen = [candidates[hit.target_index] for hit in best]
+        return np.stack([_copied(sequence, sequences[index], torsions[index]) for index in chosen])
 
     return predict
 

@@ -1,8 +1,9 @@
 """Fit calibrated confidence on the calibration split, with split-conformal RMSD bounds.
 
 The calibration clusters are divided in two by a hash of the cluster's name. The isotonic map to CA-RMSD is
-fitted on one half; the conformal factors come from the other, which the map has not seen. Peptides of one
-cluster share its weight of 1, so a chain cut into twenty fragments counts as one observation, not twenty.
+fitted on one half; the conformal factors come from the other, which the map has not seen. In the factors
+every cluster has the same weight, because their promise is about a new cluster. In the fits a cluster of n
+peptides weighs sqrt(n): between n, as if they were independent, and 1, as if they were copies.
 """
 
 import hashlib
@@ -18,19 +19,25 @@ from betafold.prediction.confidence import SCORES, Calibration, Isotonic, chain_
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 MIN_CLUSTERS = 4
 """Fewer calibration clusters than this cannot be divided into two halves that mean anything."""
+FIT_POWER = 0.5
 MIN_RMSD = 0.1
 """Angstrom; the calibrated RMSD is a divisor of the conformal ratios and must stay positive."""
 
 
-def in_conformal_half(cluster: str) -> bool:
-    """Whether a calibration cluster serves the conformal factors (else the isotonic fit); fixed by its name."""
-    return hashlib.sha256(f"conformal:{cluster}".encode()).digest()[0] % 2 == 1
+def conformal_clusters(clusters) -> set:
+    """The half of the clusters that serves the conformal factors; the others serve the isotonic fit.
+
+    Every second one in the order of a hash of their names, so that the halves are equal in number and the
+    division has nothing to do with the data.
+    """
+    names = {name: hashlib.sha256(f"conformal:{name}".encode()).digest() for name in set(clusters)}
+    return set(sorted(names, key=names.get)[1::2])
 
 
-def cluster_weights(clusters) -> np.ndarray:
-    """Weights [n] that give every cluster a total of 1."""
+def cluster_weights(clusters, power: float = 1.0) -> np.ndarray:
+    """Weights [n] by which a cluster of k members has the total k ** (1 - power): 1 by default."""
     _, codes, counts = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
-    return 1.0 / counts[codes]
+    return counts[codes] ** -power
 
 
 def fit_isotonic(raw, observed, weights, low: float, high: float | None) -> Isotonic:
@@ -98,22 +105,26 @@ def fit(table: pd.DataFrame, residues: pd.DataFrame, *, conformers: dict, proven
             f"calibration: {clusters} sequence clusters in the calibration split, at least {MIN_CLUSTERS} are "
             "needed; use more structures or a larger calibration fraction"
         )
-    second = table["cluster"].map(in_conformal_half)
-    if second.all() or not second.any():
-        # So few clusters that the hash put them all on one side: every other one, in order of name.
-        names = sorted(table["cluster"].unique())
-        second = table["cluster"].isin(names[1::2])
+    second = table["cluster"].isin(conformal_clusters(table["cluster"]))
     fitted, held = table[~second], table[second]
     score = choose_score(fitted)
     rmsd = fit_isotonic(
-        raw_scores(score, fitted), fitted["ca_rmsd"], cluster_weights(fitted["cluster"]), MIN_RMSD, None
+        raw_scores(score, fitted),
+        fitted["ca_rmsd"],
+        cluster_weights(fitted["cluster"], FIT_POWER),
+        MIN_RMSD,
+        None,
     )
     levels, factors = conformal_factors(
         held["ca_rmsd"].to_numpy() / rmsd(raw_scores(score, held)), held["cluster"]
     )
     return Calibration(
         plddt=fit_isotonic(
-            residues["plddt_raw"], residues["lddt"], cluster_weights(residues["cluster"]), 0.0, 100.0
+            residues["plddt_raw"],
+            residues["lddt"],
+            cluster_weights(residues["cluster"], FIT_POWER),
+            0.0,
+            100.0,
         ),
         rmsd=rmsd,
         rmsd_score=score,

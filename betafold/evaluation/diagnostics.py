@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from betafold.evaluation.calibration import bound_column
+from betafold.evaluation.calibration import bound_column, cluster_weights
 from betafold.evaluation.intervals import mean_interval, statistic_interval
 from betafold.evaluation.strata import length_band, strata
 from betafold.prediction.confidence import Calibration
@@ -27,16 +27,19 @@ def _equal_count_bins(predicted: np.ndarray, bins: int) -> list[np.ndarray]:
     return [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
 
 
-def calibration_error(pairs: np.ndarray, bins: int = BINS) -> float:
-    """Expected calibration error of (predicted, observed) [n, 2].
+def calibration_error(rows: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error of rows (predicted, observed) or (predicted, observed, weight).
 
     The regression counterpart of ECE: mean over equal-count bins of |mean predicted - mean observed|,
     in the unit of the values.
     """
-    predicted, observed = pairs[:, 0], pairs[:, 1]
-    groups = _equal_count_bins(predicted, bins)
-    gaps = [abs(predicted[group].mean() - observed[group].mean()) for group in groups]
-    return float(np.average(gaps, weights=[len(group) for group in groups]))
+    predicted, observed = rows[:, 0], rows[:, 1]
+    weights = rows[:, 2] if rows.shape[1] > 2 else np.ones(len(rows))
+    gaps, totals = [], []
+    for group in _equal_count_bins(predicted, bins):
+        gaps.append(abs(np.average(predicted[group] - observed[group], weights=weights[group])))
+        totals.append(weights[group].sum())
+    return float(np.average(gaps, weights=totals))
 
 
 def reliability(predicted, observed, clusters, bins: int = BINS) -> pd.DataFrame:
@@ -146,21 +149,26 @@ def _named(interval) -> dict:
 def summary(table: pd.DataFrame, residues: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
     """Headline numbers of the calibrated rows, each with a cluster bootstrap interval.
 
+    Quantities whose name ends in ``macro`` count every cluster once, the others every residue or peptide.
+
     Args:
         table: calibrated rows (:func:`betafold.evaluation.calibration.apply`).
         residues: their residues.
     """
     residues = residues[np.isfinite(residues["lddt"])]
     calibrated = calibration.plddt(residues["plddt_raw"].to_numpy())
+    weights = cluster_weights(residues["cluster"])
     per_residue = {
-        "ece_plddt_raw": (calibration_error, residues["plddt_raw"]),
-        "ece_plddt_calibrated": (calibration_error, calibrated),
-        "spearman_residue_plddt_lddt": (spearman, residues["plddt_raw"]),
+        "ece_plddt_raw": (calibration_error, [residues["plddt_raw"], residues["lddt"]]),
+        "ece_plddt_calibrated": (calibration_error, [calibrated, residues["lddt"]]),
+        "ece_plddt_raw_macro": (calibration_error, [residues["plddt_raw"], residues["lddt"], weights]),
+        "ece_plddt_calibrated_macro": (calibration_error, [calibrated, residues["lddt"], weights]),
+        "spearman_residue_plddt_lddt": (spearman, [residues["plddt_raw"], residues["lddt"]]),
     }
     rows = []
-    for name, (statistic, predicted) in per_residue.items():
-        pairs = np.column_stack([predicted, residues["lddt"]])
-        interval = statistic_interval(statistic, pairs, residues["cluster"], resamples=200)
+    for name, (statistic, columns) in per_residue.items():
+        values = np.column_stack(columns)
+        interval = statistic_interval(statistic, values, residues["cluster"], resamples=200)
         rows.append({"quantity": name, **_named(interval)})
     for name, (statistic, left, right) in _chain_quantities(table).items():
         interval = statistic_interval(statistic, np.column_stack([left, right]), table["cluster"])

@@ -7,6 +7,8 @@ from betafold.evaluation.intervals import Interval, mean_interval
 from betafold.evaluation.strata import strata
 from betafold.reports.inputs import ModelResults, Run
 
+MIN_CLUSTERS = 5
+
 METRICS = {
     "ca_rmsd": ("CA-RMSD", "Å", 2, "lower"),
     "ca_rmsd_per_residue": ("CA-RMSD per residue", "Å", 3, "lower"),
@@ -70,8 +72,15 @@ def paired(model: ModelResults, baseline: str, metric: str, group: pd.DataFrame 
 
 
 def verdict(difference: Interval, lower_is_better: bool = True) -> str:
-    """``better``, ``worse`` or ``undecided`` by whether the interval of a paired difference excludes zero."""
-    if pd.isna(difference.low) or difference.low <= 0 <= difference.high:
+    """``better``, ``worse`` or ``undecided`` by whether the interval of a paired difference excludes zero.
+
+    Below ``MIN_CLUSTERS`` clusters a bootstrap interval means too little for a verdict.
+    """
+    if (
+        difference.clusters < MIN_CLUSTERS
+        or pd.isna(difference.low)
+        or difference.low <= 0 <= difference.high
+    ):
         return "undecided"
     return "better" if (difference.high < 0) == lower_is_better else "worse"
 

@@ -18,9 +18,15 @@ def headline(model: ModelResults) -> str:
         f"{number(after.estimate, 1)} after calibration (of 100). "
     )
     top, gain = summary.loc["ca_rmsd_top20_confidence"], summary.loc["ca_rmsd_top20_minus_all"]
+    within = summary.loc["ca_rmsd_per_residue_top20_minus_all_within_length"]
     text += f"The most confident 20 % have a mean CA-RMSD of {interval(top, 2, 'Å')}, "
     text += f"all test peptides {number(summary.loc['ca_rmsd_all'].estimate, 2, 'Å')}"
-    text += "." if gain.high < 0 else ", a difference that this sample does not establish."
+    if gain.high >= 0:
+        text += ", a difference that this sample does not establish."
+    elif within.high < 0:
+        text += "; they are better at equal length too."
+    else:
+        text += ", but this sample does not show that they are better than others of their length."
     level = headline_level(model)
     if level is not None:
         row = coverage_row(model, level)
@@ -98,7 +104,10 @@ def risk_coverage(run: Run) -> str:
         if within.estimate < 0
         else "so the gain is the choice of short peptides"
     )
-    relation = "below" if area["confidence"] < area["length_alone"] else "not below"
+    ahead = area["length_alone"] - area["confidence"]
+    relation = (
+        "better than" if ahead > 0.1 * gap else "worse than" if ahead < -0.1 * gap else "about as good as"
+    )
     return (
         f"The most confident 20 % of the test peptides have a mean CA-RMSD of {interval(top, 2, 'Å')}, all of them "
         f"{interval(everyone, 2, 'Å')}; per residue {number(per_residue.estimate, 3)} against "
@@ -106,7 +115,7 @@ def risk_coverage(run: Run) -> str:
         f"the top fifth differs from all by {interval(within, 3, 'Å')} per residue, {established}. The area under the "
         f"curve is {number(area['confidence'], 2)} (oracle {number(area['oracle'], 2)}, random "
         f"{number(area['random'], 2)}, ordering by length {number(area['length_alone'], 2)}): the confidence closes "
-        f"{percent(share)} of the gap from random to oracle and is {relation} the ordering by length."
+        f"{percent(share)} of the gap from random to oracle and is {relation} ordering by length."
     )
 
 

@@ -185,14 +185,13 @@ def split_counts(split: pd.DataFrame | None) -> list[dict]:
 
 
 def rejected_counts(rejected: pd.DataFrame | None, most: int = 12) -> list[tuple[str, int]]:
-    """Most frequent reasons for rejection, what follows a colon or a number left out, with counts."""
+    """Most frequent reasons for rejection with counts; names, numbers and details are cut off."""
     if rejected is None or rejected.empty:
         return []
-    kinds = rejected["reason"].astype(str).str.split(r"[:(]", regex=True).str[0].str.strip()
-    kinds = kinds.str.replace(r"\d+(\.\d+)?", "N", regex=True)
-    common = Counter(kinds).most_common()
-    shown = common[:most]
-    rest = sum(count for _, count in common[most:])
+    reasons = rejected["reason"].astype(str)
+    words = reasons.str.extract(r"^([a-zA-Z]?[a-z][a-z -]*?)(?=\s+[A-Z0-9]|[:;(,]|$)", expand=False)
+    common = Counter(words.fillna(reasons)).most_common()
+    shown, rest = common[:most], sum(count for _, count in common[most:])
     return [*shown, ("other reasons", rest)] if rest else shown
 
 

@@ -54,3 +54,11 @@ def test_nearest_fills_what_is_not_covered_with_helix(training):
     assert copied[0][:5] == pytest.approx(np.tile(np.radians(baselines.HELIX), (5, 1)))
     assert len(copied) == 3
     assert np.isfinite(baselines.nearest(["WWWWWWWWWW"], [np.zeros((10, 3))])("x", "DDDDDDDDDD")).all()
+
+
+def test_nearest_still_finds_its_neighbour_among_many(training, monkeypatch):
+    sequences, torsions = training
+    monkeypatch.setattr(baselines, "MAX_ALIGNED", 1)
+    copied = baselines.nearest(sequences, torsions)("x", "WWYPGSTTRRKK")
+    assert copied.shape == (1, 12, 3)
+    assert copied[0] == pytest.approx(torsions[1])

@@ -10,6 +10,7 @@ import torch
 from betafold.cli.__main__ import main
 from betafold.embeddings.store import write_embeddings
 from betafold.evaluation.baselines import METHODS
+from betafold.evaluation.checkpoint import thin
 from betafold.models.torsion import TorsionConfig, TorsionModel
 from betafold.prediction.confidence import read_calibration
 from betafold.structures.labels import write_labels
@@ -123,3 +124,14 @@ def test_another_split_is_refused(run, tmp_path, capsys):
 def test_a_baseline_name_is_refused(run, capsys):
     assert evaluate(run, "helix.tsv") == 1
     assert "baseline" in capsys.readouterr().err
+
+
+def test_thinning_hears_every_cluster_before_any_twice():
+    samples, split = data(clusters=60)
+    kept = thin(samples, split, 2)
+    assert [sample for sample in samples if sample in kept] == kept
+    assert sum(s.kind != "fragment" for s in kept) == sum(s.kind != "fragment" for s in samples)
+    fragments = split.loc[[sample.id for sample in kept if sample.kind == "fragment"]]
+    assert (fragments.groupby("split").size() == 2).all()
+    assert (fragments.groupby("split")["cluster"].nunique() == 2).all()
+    assert thin(samples, split, 10**6) == samples
