@@ -74,9 +74,7 @@ def imported_sources(module: str) -> set[Path]:
         # Compiled kernels leave no import statement behind, so all their sources count.
         for pattern in EXTENSION_SOURCES:
             sources.update(
-                path
-                for path in (PACKAGE_ROOT / "betafold_ext").rglob(pattern)
-                if not _is_generated(path)
+                path for path in (PACKAGE_ROOT / "betafold_ext").rglob(pattern) if not _is_generated(path)
             )
     return sources
 
@@ -114,12 +112,8 @@ def git_commit() -> str:
         if not (PACKAGE_ROOT / ".git").exists():
             return "unknown"
         git = ["git", "-C", str(PACKAGE_ROOT)]
-        commit = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-        status = subprocess.run(
-            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True
-        )
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit.stdout.strip() + ("+dirty" if status.stdout.strip() else "")

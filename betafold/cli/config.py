@@ -5,7 +5,9 @@ EXAMPLE = """betafold config --json '{"seed": 1}' --weights results/esm2.safeten
 
 
 def add_arguments(parser):
-    parser.add_argument("--json", required=True, metavar="TEXT", help="the merged configuration as a JSON object")
+    parser.add_argument(
+        "--json", required=True, metavar="TEXT", help="the merged configuration as a JSON object"
+    )
     parser.add_argument("--weights", required=True, metavar="FILE", help="written by betafold fetch weights")
     parser.add_argument("--out", required=True, metavar="FILE", help="the YAML file to write")
 

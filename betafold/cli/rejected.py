@@ -5,7 +5,9 @@ EXAMPLE = "betafold rejected results/structures.skipped.tsv results/rejected/*.t
 
 
 def add_arguments(parser):
-    parser.add_argument("tables", nargs="+", metavar="TABLE", help="written by betafold fetch structures or label")
+    parser.add_argument(
+        "tables", nargs="+", metavar="TABLE", help="written by betafold fetch structures or label"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="the joined table (.tsv)")
 
 

@@ -42,6 +42,9 @@ def read_rejections(path: str | os.PathLike) -> list[Rejection]:
     except OSError as error:
         raise BetaFoldError(f"{path}: cannot be read ({error.strerror})") from error
     try:
-        return [Rejection(row["entry"], row.get("chain", ""), row.get("residues", ""), row["reason"]) for row in rows]
+        return [
+            Rejection(row["entry"], row.get("chain", ""), row.get("residues", ""), row["reason"])
+            for row in rows
+        ]
     except KeyError as error:
         raise BetaFoldError(f"{path}: no column {error}, not a table of rejections") from error

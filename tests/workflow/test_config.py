@@ -64,7 +64,9 @@ def test_each_mistake_is_one_line(project):
     assert len(report) == len(wanted) + 1
     for line, start in zip(report, wanted, strict=False):
         assert line.startswith(start)
-    assert report[-1].startswith("structures: unknown key sahrds (known: base_url, ids, path, shards, source)")
+    assert report[-1].startswith(
+        "structures: unknown key sahrds (known: base_url, ids, path, shards, source)"
+    )
 
 
 @pytest.mark.parametrize("source, key", [("mirror", "path"), ("rcsb", "ids")])

@@ -10,7 +10,13 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ENVS = ROOT / "envs"
 # Import name -> name on the package index, where the two differ.
-PACKAGES = {"Bio": "biopython", "esm": "fair-esm", "sklearn": "scikit-learn", "yaml": "pyyaml", "Cython": "cython"}
+PACKAGES = {
+    "Bio": "biopython",
+    "esm": "fair-esm",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "Cython": "cython",
+}
 
 
 def pins(name: str) -> dict[str, str]:

@@ -38,12 +38,16 @@ def test_every_rule_has_log_benchmark_threads_resources_and_environment(rules):
 def test_threads_are_written_out_in_every_rule():
     for path in SMK:
         text = path.read_text()
-        assert len(re.findall(r"^rule ", text, re.MULTILINE)) == len(re.findall(r"^    threads: ", text, re.MULTILINE))
+        assert len(re.findall(r"^rule ", text, re.MULTILINE)) == len(
+            re.findall(r"^    threads: ", text, re.MULTILINE)
+        )
 
 
 def test_rules_are_one_shell_line_and_hold_no_code():
     for path in SMK:
-        assert not re.search(r"^    (run|script|notebook|wrapper):|lambda", path.read_text(), re.MULTILINE), path
+        assert not re.search(r"^    (run|script|notebook|wrapper):|lambda", path.read_text(), re.MULTILINE), (
+            path
+        )
 
 
 def test_every_rule_calls_the_command_line_and_carries_the_digest_of_its_code(rules):
