@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from betafold.evaluation.calibration import bound_column, cluster_weights
-from betafold.evaluation.intervals import mean_interval, statistic_interval
+from betafold.evaluation.intervals import mean_interval, share_interval, statistic_interval
 from betafold.evaluation.strata import length_band, strata
 from betafold.prediction.confidence import Calibration
 
@@ -137,7 +137,7 @@ def coverage(table: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
         bound = table[bound_column(level)]
         inside = (table["ca_rmsd"] <= bound).to_numpy(dtype=float)
         for average in ("macro", "micro"):
-            interval = mean_interval(inside, table["cluster"], macro=average == "macro")
+            interval = share_interval(inside, table["cluster"], macro=average == "macro")
             rows.append({"level": level, "average": average, **_named(interval), "mean_bound": bound.mean()})
     return pd.DataFrame(rows)
 
@@ -224,7 +224,7 @@ def by_stratum(table: pd.DataFrame, residues: pd.DataFrame, calibration: Calibra
         }
         if level is not None:
             inside = (part["ca_rmsd"] <= part[bound_column(level)]).astype(float)
-            interval = mean_interval(inside, part["cluster"], macro=True)
+            interval = share_interval(inside, part["cluster"], macro=True)
             row |= {
                 "level": level,
                 "coverage": interval.estimate,

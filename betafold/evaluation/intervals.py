@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import norm
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -61,6 +62,23 @@ def mean_interval(
     drawn = np.random.default_rng(seed).integers(n_clusters, size=(resamples, n_clusters))
     draws = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     return Interval(estimate, *_percentiles(draws, level), len(values), n_clusters)
+
+
+def share_interval(hits, clusters, *, macro: bool = False, level: float = LEVEL) -> Interval:
+    """Mean of 0/1 values with an interval that is never narrower than the clusters allow.
+
+    When every peptide (or none) is a hit, all bootstrap samples are alike and their interval has no width.
+    The bootstrap interval is therefore widened to Wilson's (1927) for as many trials as there are clusters.
+    """
+    interval = mean_interval(hits, clusters, macro=macro, level=level)
+    if interval.clusters == 0:
+        return interval
+    share, trials = interval.estimate, interval.clusters
+    z = norm.ppf(0.5 + level / 2)
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
+    low, high = np.fmin(interval.low, centre - half), np.fmax(interval.high, centre + half)
+    return interval._replace(low=float(max(0.0, low)), high=float(min(1.0, high)))
 
 
 def statistic_interval(

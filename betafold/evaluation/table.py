@@ -1,5 +1,6 @@
 """One row per (peptide, method): descriptors, metrics and raw confidence."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -92,33 +93,31 @@ def residue_rows(
     reader of the table can rebuild and superpose both traces.
     """
     first = [prediction[0] for prediction in predictions]
-    lddt = metrics.residue_lddt(
-        [chain[:, CA] for chain in first], [sample.coords[:, CA] for sample in samples]
+    built = [chain[:, CA] for chain in first]
+    native = [sample.coords[:, CA] for sample in samples]
+    lengths = [len(chain) for chain in native]
+    ids = np.repeat([sample.id for sample in samples], lengths)
+    table = pd.DataFrame(
+        {
+            "id": ids,
+            "split": split["split"].reindex(ids).to_numpy(),
+            "cluster": split["cluster"].reindex(ids).to_numpy(),
+            "position": np.concatenate([np.arange(1, length + 1) for length in lengths]),
+            "residue": list("".join(sample.sequence for sample in samples)),
+            "plddt_raw": np.concatenate(plddt),
+            "lddt": 100 * np.concatenate(metrics.residue_lddt(built, native)),
+            "ca_error": np.concatenate(list(map(metrics.ca_deviation, built, native))),
+        }
     )
-    parts = []
-    for sample, built, torsions, observed, raw in zip(
-        samples, first, metrics.torsions(first), lddt, plddt, strict=True
-    ):
-        errors = metrics.torsion_errors(torsions, sample.torsions)
-        part = pd.DataFrame(
-            {
-                "id": sample.id,
-                "split": split.at[sample.id, "split"],
-                "cluster": split.at[sample.id, "cluster"],
-                "position": np.arange(1, len(sample.sequence) + 1),
-                "residue": list(sample.sequence),
-                "plddt_raw": raw,
-                "lddt": 100 * observed,
-                "ca_error": metrics.ca_deviation(built[:, CA], sample.coords[:, CA]),
-            }
-        )
-        part[["native_x", "native_y", "native_z"]] = sample.coords[:, CA]
-        for axis, name in enumerate(("phi", "psi", "omega")):
-            part[name] = np.degrees(torsions[:, axis])
-            part[f"{name}_native"] = np.degrees(sample.torsions[:, axis])
-            part[f"{name}_error"] = errors[:, axis]
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    table[["native_x", "native_y", "native_z"]] = np.concatenate(native)
+    ours = np.concatenate(metrics.torsions(first))
+    theirs = np.concatenate([sample.torsions for sample in samples])
+    errors = metrics.torsion_errors(ours, theirs)
+    for axis, name in enumerate(("phi", "psi", "omega")):
+        table[name] = np.degrees(ours[:, axis])
+        table[f"{name}_native"] = np.degrees(theirs[:, axis])
+        table[f"{name}_error"] = errors[:, axis]
+    return table
 
 
 def residues_path(table_path: Path) -> Path:
@@ -127,9 +126,11 @@ def residues_path(table_path: Path) -> Path:
 
 
 def write_table(table: pd.DataFrame, path: Path, digits: int = 4) -> None:
-    """Write a table as .tsv, .tsv.gz or .csv by its suffix, numbers rounded."""
-    separator = "," if Path(path).name.removesuffix(".gz").endswith(".csv") else "\t"
-    table.round(digits).to_csv(path, sep=separator, index=False, na_rep="")
+    """Write a table as .tsv or .csv, gzipped after a further .gz; equal tables give equal bytes."""
+    path = Path(path)
+    separator = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
+    data = table.round(digits).to_csv(sep=separator, index=False, na_rep="").encode()
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def read_evaluation(path: str | Path) -> pd.DataFrame:

@@ -41,6 +41,11 @@ def against(model: ModelResults, baseline: str, metric: str = "ca_rmsd", group=N
     difference = comparison.paired(model, baseline, metric, group)
     result = comparison.verdict(difference)
     name = comparison.label(baseline)
+    if difference.clusters < comparison.MIN_CLUSTERS:
+        return (
+            f"cannot be judged against the {name} from so few clusters as {difference.clusters} "
+            f"(difference {interval(difference, 2, 'Å')})"
+        )
     if result == "undecided":
         return f"cannot be told apart from the {name} (difference {interval(difference, 2, 'Å')})"
     return f"is {result} than the {name} {amount(difference)}"

@@ -86,6 +86,7 @@ def test_residue_table_belongs_to_it(run):
 def test_evaluation_is_reproducible_and_says_where_it_comes_from(run):
     assert evaluate(run, "again.tsv") == 0
     assert (run / "again.tsv").read_text().replace("again", "small") == (run / "small.tsv").read_text()
+    assert (run / "again.residues.tsv.gz").read_bytes() == (run / "small.residues.tsv.gz").read_bytes()
     record = json.loads((run / "small.json").read_text())
     assert {"git_commit", "code_digest", "checkpoint_sha256", "weights_sha256", "conformers"} <= set(record)
 

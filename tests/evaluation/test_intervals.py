@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from betafold.evaluation.intervals import mean_interval, statistic_interval
+from betafold.evaluation.intervals import mean_interval, share_interval, statistic_interval
 
 
 def test_covers_the_mean_of_independent_values():
@@ -47,3 +47,12 @@ def test_statistic_agrees_with_mean_interval():
     assert general.estimate == pytest.approx(fast.estimate)
     assert general.low == pytest.approx(fast.low, abs=0.05)
     assert general.high == pytest.approx(fast.high, abs=0.05)
+
+
+def test_a_share_of_all_is_not_certain():
+    everyone = share_interval(np.ones(60), np.repeat(np.arange(6), 10))
+    assert everyone.estimate == 1 and everyone.high == 1
+    assert everyone.low == pytest.approx(6 / (6 + 1.96**2), abs=1e-3)  # Wilson, 6 of 6
+    some = share_interval(np.r_[np.ones(300), np.zeros(100)], np.arange(400))
+    assert some.low == pytest.approx(0.706, abs=0.01) and some.high == pytest.approx(0.79, abs=0.01)
+    assert share_interval([1.0], ["a"]).low < 0.3
