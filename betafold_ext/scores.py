@@ -50,7 +50,7 @@ def gdt_batch(predicted, native, lengths=None, n_threads=1):
     Returns:
         (gdt_ts [B], gdt_ha [B]) in 0-1: the mean, over cutoffs of 1, 2, 4, 8 (TS) or 0.5, 1, 2, 4 Angstrom (HA), of
         the largest share of residues within the cutoff under any superposition found. Every fragment of L, L/2, ...
-        4 residues is superposed, then again with the residues that lie within the cutoff, until that set is stable;
+        3 residues is superposed, then again with the residues that lie within the cutoff, until that set is stable;
         like LGA's it is a heuristic search, so the result is a lower bound. NaN for items with a NaN or infinite
         coordinate.
 

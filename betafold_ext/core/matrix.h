@@ -111,13 +111,8 @@ static void rmsd_matrix(const void *opaque, int64_t begin, int64_t end)
     const MatrixArgs *args = opaque;
     size_t size = (size_t)args->n_atoms * 3;
     MatrixTile tile;
-    void *memory = malloc(size * (sizeof *tile.panel + ROWS_AT_ONCE * sizeof(double)) + VECTOR_BYTES);
-    if (!memory) {
-        for (int64_t k = begin * args->n_columns; k < end * args->n_columns; ++k)
-            ((real *)args->rmsd)[k] = (real)NAN;
-        return;
-    }
-    tile.panel = (vdouble(*)[HALVES])(((uintptr_t)memory + VECTOR_BYTES - 1) / VECTOR_BYTES * VECTOR_BYTES);
+    vreal *memory = allocate_vectors((int64_t)(size * HALVES + size * ROWS_AT_ONCE / DOUBLE_LANES + 1));
+    tile.panel = (vdouble(*)[HALVES])memory;
     tile.rows = (double *)(tile.panel + size);
     matrix_rows(args, begin, end, &tile);
     free(memory);

@@ -8,11 +8,6 @@ typedef struct {
     vreal along[3], inward[3], normal[3], base[3], beyond[3];
 } Frame;
 
-INLINE vreal dot(const vreal a[3], const vreal b[3])
-{
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
 /* A local rotation of the frame keeps it orthonormal up to rounding, so nothing is normalised here. */
 INLINE void place_atom(Frame *f, vreal sine, vreal cosine, double bond, double angle, vreal atom[3])
 {
@@ -166,15 +161,13 @@ INLINE vreal step_back(Sweep *s, const vreal atom[3], const vreal grad[3], doubl
 static void sweep_group(const real *const coords[LANES], const real *const grads[LANES], real *const out[LANES],
                         int64_t first, int count, const vmask *lengths, Sweep *s)
 {
-    /* The columns before `angle` are stored by a group that is not whole, and then again by the group before it. */
-    vreal atoms[9 * CHUNK], grad[9 * CHUNK], buffer[CHUNK + 3 * CHUNK], *angle = buffer + CHUNK;
+    vreal atoms[9 * CHUNK], grad[9 * CHUNK], angle[3 * CHUNK];
     if (count == CHUNK) {
         load_columns(coords, 9 * first, 9 * CHUNK, atoms);
         load_columns(grads, 9 * first, 9 * CHUNK, grad);
     } else {
         memset(atoms, 0, sizeof atoms);
         memset(grad, 0, sizeof grad);
-        memset(buffer, 0, sizeof buffer);
         load_last_columns(coords, 9 * first, 9 * count, atoms);
         load_last_columns(grads, 9 * first, 9 * count, grad);
     }

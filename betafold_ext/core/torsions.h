@@ -25,16 +25,14 @@ INLINE vreal next_torsion(Turn *t, const vreal atom[3])
 }
 
 /* Residues [first, first + CHUNK), of which `count` exist: psi and omega of the residue before and phi of each, which
- * lie side by side in the result. `angle` follows the last columns of the group before. */
-static void torsions_group(const real *const coords[LANES], real *const out[LANES], int64_t first, int count, Turn *t,
-                           vreal *angle)
+ * lie side by side in the result. */
+static void torsions_group(const real *const coords[LANES], real *const out[LANES], int64_t first, int count, Turn *t)
 {
-    vreal atoms[9 * CHUNK];
+    vreal atoms[9 * CHUNK], angle[3 * CHUNK];
     if (count == CHUNK)
         load_columns(coords, 9 * first, 9 * CHUNK, atoms);
     else
         load_last_columns(coords, 9 * first, 9 * count, memset(atoms, 0, sizeof atoms));
-    angle[-1] = angle[3 * CHUNK - 1];
     UNROLL for (int k = 0; k < 3 * CHUNK; ++k)
         angle[k] = next_torsion(t, atoms + 3 * k);
     if (first && count == CHUNK)
@@ -58,9 +56,8 @@ static void torsions(const void *opaque, int64_t begin, int64_t end)
             out[lane] = (real *)args->torsions + item * n * 3;
         }
         Turn t = {0};
-        vreal buffer[CHUNK + 3 * CHUNK] = {0}, *angle = buffer + CHUNK;
         for (int64_t i = 0; i < n; i += CHUNK)
-            torsions_group(coords, out, i, n - i < CHUNK ? (int)(n - i) : CHUNK, &t, angle);
+            torsions_group(coords, out, i, n - i < CHUNK ? (int)(n - i) : CHUNK, &t);
         for (int lane = 0; lane < LANES && block + lane < end; ++lane) {
             int64_t length = args->lengths ? args->lengths[block + lane] : n;
             out[lane][0] = (real)NAN;

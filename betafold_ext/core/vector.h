@@ -4,6 +4,8 @@
  * intrinsics only replace what they compile badly. */
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #ifdef __SSE2__
 #include <immintrin.h>
 #endif
@@ -223,14 +225,13 @@ static __attribute__((noinline)) void load_last_columns(const real *const rows[L
     }
 }
 
-/* Writes up to CHUNK - 1 columns before `first` too, from what stands before `columns`. */
 static __attribute__((noinline)) void store_last_columns(real *const rows[LANES], int64_t first, int count,
                                                          const vreal *columns)
 {
     int left = count % CHUNK, whole = count - left;
     for (int c = 0; c < whole; c += CHUNK)
         store_chunk(rows, first + c, columns + c);
-    if (left && first + count >= CHUNK) {
+    if (left && whole) {
         store_chunk(rows, first + count - CHUNK, columns + count - CHUNK);
     } else if (left) {
         for (int c = 0; c < left; ++c)
@@ -292,4 +293,31 @@ INLINE vdouble splat_double(double x)
 INLINE vdouble choose_double(dmask condition, vdouble yes, vdouble no)
 {
     return (vdouble)((condition & (dmask)yes) | (~condition & (dmask)no));
+}
+
+typedef real vreal_half __attribute__((vector_size(VECTOR_BYTES * sizeof(real) / sizeof(double))));
+
+INLINE vreal narrow(const vdouble wide[HALVES])
+{
+    union {
+        vreal whole;
+        vreal_half part[HALVES];
+    } v;
+    UNROLL for (int h = 0; h < HALVES; ++h)
+        v.part[h] = __builtin_convertvector(wide[h], vreal_half);
+    return v.whole;
+}
+
+INLINE vreal dot(const vreal a[3], const vreal b[3])
+{
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+/* Aligned scratch memory, freed with free(). */
+static vreal *allocate_vectors(int64_t count)
+{
+    vreal *memory = aligned_alloc(VECTOR_BYTES, (size_t)count * VECTOR_BYTES);
+    if (!memory)
+        abort(); /* a few kilobytes; no kernel could go on */
+    return memory;
 }

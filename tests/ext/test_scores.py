@@ -124,9 +124,10 @@ def test_bits_do_not_depend_on_batch_padding_or_threads(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_distances_against_the_definition(dtype):
-    x = generic(7, 13)[0].astype(dtype)
-    lengths = np.array([13, 1, 5, 12, 13, 2, 8])
+@pytest.mark.parametrize("n_atoms", [1, 2, 3, 4, 5, 13])
+def test_distances_against_the_definition(dtype, n_atoms):
+    x = generic(7, n_atoms)[0].astype(dtype)
+    lengths = np.minimum([13, 1, 5, 12, 13, 2, 8], n_atoms)
     found = betafold_ext.distance_matrix_batch(x, lengths)
     for item, n in enumerate(lengths):
         np.testing.assert_allclose(found[item, :n, :n], reference.distances(x[item, :n]), atol=1e-5)
