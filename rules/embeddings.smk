@@ -39,7 +39,7 @@ rule embed:
         "logs/benchmarks/embed/{shard}.tsv"
     conda:
         "../envs/betafold.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=3000,
         runtime=120,

@@ -26,7 +26,7 @@ rule evaluate:
         "logs/benchmarks/evaluate/{model}.tsv"
     conda:
         "../envs/betafold.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=3000,
         runtime=120,

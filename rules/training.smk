@@ -18,6 +18,8 @@ rule train:
         "logs/train/{model}.log",
     benchmark:
         "logs/benchmarks/train/{model}.tsv"
+    # The longest jobs start first.
+    priority: 1
     conda:
         "../envs/betafold.yaml"
     # One thread: sums are then made in one order, and a checkpoint does not depend on the number of cores.
