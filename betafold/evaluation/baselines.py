@@ -31,7 +31,7 @@ SHORT_LABELS = {
     "nearest": "nearest",
 }
 CONFORMERS = 5
-MAX_ALIGNED = 1500
+MAX_ALIGNED = 1200
 
 Baseline = Callable[[str, str], np.ndarray]
 
@@ -72,17 +72,22 @@ def nearest(sequences: list[str], torsions: list[np.ndarray], *, conformers: int
     if not sequences:
         raise ValueError("sequences must not be empty")
     pairs = CountVectorizer(analyzer="char", ngram_range=(2, 2), lowercase=False)
-    counts = pairs.fit_transform(sequences)
+    postings = pairs.fit_transform(sequences).T.tocsr()  # [pairs of letters, training sequences]
+
+    def candidates(sequence: str) -> np.ndarray:
+        if len(sequences) <= MAX_ALIGNED:
+            return np.arange(len(sequences))
+        shared = pairs.transform([sequence]) @ postings
+        if shared.nnz < conformers:  # nothing alike: any will do
+            return np.arange(conformers)
+        return np.sort(shared.indices[np.argsort(-shared.data, kind="stable")[:MAX_ALIGNED]])
 
     def predict(_id: str, sequence: str) -> np.ndarray:
-        candidates = np.arange(len(sequences))
-        if len(sequences) > MAX_ALIGNED:
-            shared = (counts @ pairs.transform([sequence]).T).toarray()[:, 0]
-            candidates = np.sort(np.argsort(-shared, kind="stable")[:MAX_ALIGNED])
-        database = [sequences[index] for index in candidates]
+        indices = candidates(sequence)
+        database = [sequences[index] for index in indices]
         hits = align(sequence, database, algorithm="sw", mode="score")
         best = sorted(hits, key=lambda hit: (-hit.score, hit.target_index))[:conformers]
-        chosen = [candidates[hit.target_index] for hit in best]
+        chosen = [indices[hit.target_index] for hit in best]
         return np.stack([_copied(sequence, sequences[index], torsions[index]) for index in chosen])
 
     return predict

@@ -59,6 +59,6 @@ def test_nearest_fills_what_is_not_covered_with_helix(training):
 def test_nearest_still_finds_its_neighbour_among_many(training, monkeypatch):
     sequences, torsions = training
     monkeypatch.setattr(baselines, "MAX_ALIGNED", 1)
-    copied = baselines.nearest(sequences, torsions)("x", "WWYPGSTTRRKK")
-    assert copied.shape == (1, 12, 3)
-    assert copied[0] == pytest.approx(torsions[1])
+    predict = baselines.nearest(sequences, torsions, conformers=1)
+    assert predict("x", "WWYPGSTTRRKK")[0] == pytest.approx(torsions[1])
+    assert predict("x", "QQQQQQQQQQ").shape == (1, 10, 3)

@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     """Tables of two pretended models, their calibration, histories, split and rejections."""
     folder = tmp_path_factory.mktemp("report")
     for seed, name in enumerate(MODELS):
-        rows, residues = tables(name)
+        rows, residues = tables(name, clusters=36)
         table = folder / "evaluation" / f"{name}.tsv"
         table.parent.mkdir(exist_ok=True)
         write_table(rows, table)
