@@ -1,7 +1,7 @@
 """Builds the C core of betafold_ext once per instruction set and precision, and links the variants into one module.
 
 Environment:
-    BETAFOLD_NO_OPENMP=1      build without OpenMP (it is also left out where the compiler lacks it)
+    BETAFOLD_NO_OPENMP=1      build without threads (they are POSIX threads; OpenMP itself is never needed)
     BETAFOLD_CYTHON_DEBUG=1   bounds checks in Cython, assertions and debug symbols in C
     BETAFOLD_SANITIZE=1       address and undefined-behaviour sanitizers
 """
@@ -9,18 +9,15 @@ Environment:
 import os
 import platform
 import runpy
-import shutil
-import tempfile
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError, LinkError
 
 CORE = Path("betafold_ext/core")
 DEBUG = os.environ.get("BETAFOLD_CYTHON_DEBUG") == "1"
 SANITIZE = os.environ.get("BETAFOLD_SANITIZE") == "1"
-OPENMP_WANTED = os.environ.get("BETAFOLD_NO_OPENMP") != "1"
+THREADS = os.environ.get("BETAFOLD_NO_OPENMP") != "1"
 
 # Instruction set -> bytes of a vector, compiler flags. The baseline is what any other processor gets too.
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -51,9 +48,10 @@ class BuildKernels(build_ext):
         write_ideal_header(build)
         ext.include_dirs += [str(CORE), str(build)]
         flags = COMPILE_FLAGS + SANITIZE_FLAGS
-        openmp = self.openmp_flags(build) if OPENMP_WANTED else []
-        ext.extra_compile_args += flags + openmp
-        ext.extra_link_args += SANITIZE_FLAGS + openmp
+        ext.extra_compile_args += flags + ["-pthread"]
+        ext.extra_link_args += [*SANITIZE_FLAGS, "-pthread"]
+        if not THREADS:
+            ext.define_macros.append(("BETAFOLD_NO_THREADS", None))
         if X86:
             ext.define_macros.append(("BETAFOLD_X86", None))
         for isa, (vector_bytes, isa_flags) in INSTRUCTION_SETS.items():
@@ -68,22 +66,6 @@ class BuildKernels(build_ext):
                     depends=ext.depends,
                 )
         super().build_extension(ext)
-
-    def openmp_flags(self, build):
-        """Flags that compile and link an OpenMP program, or none where the compiler cannot."""
-        flags = ["-fopenmp"]
-        scratch = tempfile.mkdtemp(dir=build)
-        source = Path(scratch, "probe.c")
-        source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
-        try:
-            objects = self.compiler.compile([str(source)], output_dir=scratch, extra_postargs=flags)
-            self.compiler.link_executable(objects, "probe", output_dir=scratch, extra_postargs=flags)
-        except (CompileError, LinkError):
-            print("betafold_ext: the compiler has no OpenMP, building single-threaded")
-            return []
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        return flags
 
 
 def extensions():

@@ -83,8 +83,8 @@ typedef struct {
  * (NULL when this processor or build lacks the one asked for). */
 const KernelTable *select_kernels(int real_bytes);
 
-/* Runs `kernel` over `n_items`, in at most `n_threads` balanced pieces that are whole multiples of `grain` items;
- * `cost` is a rough number of nanoseconds per item, so that small batches stay on one thread. */
+/* Runs `kernel` over `n_items` on at most `n_threads` threads, in pieces that are whole multiples of `grain` items.
+ * `cost` is a rough number of nanoseconds per item, so that small batches stay on the caller's thread. */
 void run_batch(Kernel kernel, const void *args, int64_t n_items, int64_t grain, double cost, int n_threads);
 
 #endif

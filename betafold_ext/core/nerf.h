@@ -85,6 +85,8 @@ static void nerf_group(const real *const angles[LANES], real *const coords[LANES
         wrap_large_angles(angle, 3 * CHUNK);
     UNROLL for (int r = 0; r < CHUNK; ++r) {
         vreal phi[2], *residue = atoms + 9 * r;
+        if (r >= count)
+            break;
         sine_cosine(angle[3 * r], &phi[0], &phi[1]);
         if (first + r == 0) {
             place_first_residue(&f, residue);
