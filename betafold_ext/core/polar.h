@@ -63,8 +63,10 @@ INLINE void solve_polar(Polar pairs[HALVES], Quartic q[HALVES])
             vdouble slope = 4.0 * x * (squared - q[h].norm) - 8.0 * q[h].determinant;
             vdouble change = value / slope;
             q[h].slope = choose_double(active[h], slope, q[h].slope);
+            /* From above the slope only falls: once it is small the root is multiple and a step could go anywhere. */
+            active[h] &= slope > SMALLEST_SLOPE * (squared * x);
             q[h].lambda = choose_double(active[h], x - change, x);
-            active[h] &= (change > NEWTON_DONE) | (change < -NEWTON_DONE);
+            active[h] &= change > NEWTON_DONE * x;
             left |= active[h];
         }
         if (!any((vmask)left))
@@ -73,7 +75,7 @@ INLINE void solve_polar(Polar pairs[HALVES], Quartic q[HALVES])
     UNROLL for (int h = 0; h < HALVES; ++h) {
         vdouble lambda = q[h].lambda, slope = q[h].slope, residual = 1.0 - lambda;
         vdouble cube = lambda * lambda * lambda, fourth = cube * lambda;
-        dmask good = (slope > SMALLEST_SLOPE * cube) & (residual > SMALLEST_RESIDUAL) & ~active[h]
+        dmask good = (lambda > 0.0) & (slope > SMALLEST_SLOPE * cube) & (residual > SMALLEST_RESIDUAL) & ~active[h]
             & (slope * slope * residual > SMALLEST_SLOPE_OF_SMALL_RESIDUAL * fourth * fourth);
         pairs[h].doubtful = ~good;
         pairs[h].rmsd = square_root_double(2.0 * pairs[h].energy * residual / pairs[h].weight);

@@ -185,3 +185,32 @@ def test_zero_weights_are_nan():
     weights = np.ones((3, 20))
     weights[1] = 0
     assert (np.isnan(betafold_ext.kabsch_rmsd_batch(p, q, weights=weights)) == [False, True, False]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 8),
+    st.integers(0, 2**32),
+    st.sampled_from(["grid", "lines", "planes", "negated", "noise"]),
+    st.sampled_from([np.float32, np.float64]),
+)
+def test_structures_on_a_grid(n_atoms, seed, kind, dtype):
+    """Small whole numbers make eigenvalues that meet exactly, or nearly so."""
+    rng = np.random.default_rng(seed)
+    p, q = 3.8 * rng.integers(-2, 3, (2, 24, n_atoms, 3))
+    if kind == "lines":
+        p[..., 1:] = q[..., :2] = 0
+    elif kind == "planes":
+        p[..., 2] = q[..., 1] = 0
+    elif kind == "negated":
+        q = -p
+    elif kind == "noise":
+        q = p + rng.normal(size=p.shape) * 10.0 ** rng.integers(-12, 0)
+    p, q = p.astype(dtype), q.astype(dtype)
+    expected = np.array([reference.kabsch(*pair)[0] for pair in zip(p, q, strict=True)])
+    rmsd, rotation, translation = (x.astype(float) for x in betafold_ext.kabsch_superpose_batch(p, q))
+    moved = p.astype(float) @ rotation.transpose(0, 2, 1) + translation[:, None]
+    np.testing.assert_allclose(rmsd, expected, atol=TOLERANCE)
+    np.testing.assert_allclose(np.sqrt(((moved - q) ** 2).sum(-1).mean(-1)), expected, atol=2 * TOLERANCE)
+    np.testing.assert_allclose(np.linalg.det(rotation), 1.0, atol=1e-6)
+    np.testing.assert_allclose(betafold_ext.rmsd_matrix(p, q).diagonal(), expected, atol=TOLERANCE)
