@@ -14,18 +14,19 @@ class TorsionConfig:
     """Everything needed to rebuild a model; the keys of the ``model`` section of a spec."""
 
     input_dim: int = 320
-    d_model: int = 128
+    d_model: int = 64
     layers: int = 2
     heads: int = 8
-    ffn: int = 256
+    ffn: int = 128
     activation: str = "gelu"
-    dropout: float = 0.1
+    dropout: float = 0.3
     norm: str = "pre"
     positions: str = "learned"
     max_length: int = 32
     head: str = "mixture"
     components: int = 10
     confidence_width: int = 32
+    confidence_dropout: float = 0.1
     confidence_bins: int = 50
 
 
@@ -59,7 +60,9 @@ class TorsionModel(nn.Module):
             config.max_length,
         )
         self.torsions = MixtureHead(d, config.components) if config.head == "mixture" else SinCosHead(d)
-        self.confidence = ConfidenceHead(d, config.confidence_width, config.confidence_bins, config.dropout)
+        self.confidence = ConfidenceHead(
+            d, config.confidence_width, config.confidence_bins, config.confidence_dropout
+        )
 
     def encode(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Residue features x [B, L, input_dim] -> h [B, L, d_model], attention [layers, B, H, L, L]."""

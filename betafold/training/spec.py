@@ -19,11 +19,11 @@ class TrainingConfig:
 
     seed: int = 7
     epochs: int = 60
-    patience: int = 12
+    patience: int = 8
     batch_size: int = 32
     learning_rate: float = 1e-3
     warmup: float = 0.05
-    weight_decay: float = 0.05
+    weight_decay: float = 0.1
     gradient_clip: float = 1.0
     ema: float = 0.99
     omega_weight: float = 0.5

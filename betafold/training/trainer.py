@@ -36,7 +36,7 @@ class TorsionTrainer:
         )
         self.parameters = dict(_torsion_parameters(self.model))
         groups = parameter_groups(self.parameters.items(), config.weight_decay)
-        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate)
+        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         self.epoch = 0
 
     @property

@@ -78,7 +78,7 @@ def test_mixture_starts_at_the_basins_and_trans():
     torch.testing.assert_close(distribution.log_weights.exp().sum(-1), torch.ones(1, 2))
     assert distribution.omega_log_weights.exp()[0, 0].tolist() == pytest.approx([0.99, 0.01], abs=1e-5)
     assert distribution.omega_mean[0, 0].abs().tolist() == pytest.approx([math.pi, 0], abs=1e-5)
-    assert float(distribution.concentration.min()) == pytest.approx(8.0, abs=1e-3)
+    assert distribution.concentration.min().item() == pytest.approx(8.0, abs=1e-3)
 
 
 def test_concentrations_stay_bounded_for_wild_features():
