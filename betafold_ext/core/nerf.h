@@ -161,9 +161,11 @@ INLINE vreal step_back(Sweep *s, const vreal atom[3], const vreal grad[3], doubl
 /* Residues [first, first + CHUNK), of which `count` exist, last one first. In ragged batches (`lengths` given) what
  * lies beyond an item's length is zeroed. */
 static void sweep_group(const real *const coords[LANES], const real *const grads[LANES], real *const out[LANES],
-                        int64_t first, int count, const vmask *lengths, Sweep *s)
+                        int64_t n, int64_t first, int count, const vmask *lengths, Sweep *s)
 {
     vreal atoms[9 * CHUNK], grad[9 * CHUNK], angle[3 * CHUNK];
+    prefetch_columns(coords, 9 * (LANES * n + first), 9 * CHUNK);
+    prefetch_columns(grads, 9 * (LANES * n + first), 9 * CHUNK);
     if (count == CHUNK) {
         load_columns(coords, 9 * first, 9 * CHUNK, atoms);
         load_columns(grads, 9 * first, 9 * CHUNK, grad);
@@ -212,6 +214,6 @@ static void nerf_vjp(const void *opaque, int64_t begin, int64_t end)
         }
         Sweep s = {0};
         for (int64_t i = (n - 1) / CHUNK * CHUNK; i >= 0; i -= CHUNK)
-            sweep_group(coords, grads, out, i, n - i < CHUNK ? (int)(n - i) : CHUNK, ragged, &s);
+            sweep_group(coords, grads, out, n, i, n - i < CHUNK ? (int)(n - i) : CHUNK, ragged, &s);
     }
 }

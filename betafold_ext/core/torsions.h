@@ -26,9 +26,11 @@ INLINE vreal next_torsion(Turn *t, const vreal atom[3])
 
 /* Residues [first, first + CHUNK), of which `count` exist: psi and omega of the residue before and phi of each, which
  * lie side by side in the result. */
-static void torsions_group(const real *const coords[LANES], real *const out[LANES], int64_t first, int count, Turn *t)
+static void torsions_group(const real *const coords[LANES], real *const out[LANES], int64_t n, int64_t first, int count,
+                           Turn *t)
 {
     vreal atoms[9 * CHUNK], angle[3 * CHUNK];
+    prefetch_columns(coords, 9 * (LANES * n + first), 9 * CHUNK);
     if (count == CHUNK)
         load_columns(coords, 9 * first, 9 * CHUNK, atoms);
     else
@@ -57,7 +59,7 @@ static void torsions(const void *opaque, int64_t begin, int64_t end)
         }
         Turn t = {0};
         for (int64_t i = 0; i < n; i += CHUNK)
-            torsions_group(coords, out, i, n - i < CHUNK ? (int)(n - i) : CHUNK, &t);
+            torsions_group(coords, out, n, i, n - i < CHUNK ? (int)(n - i) : CHUNK, &t);
         for (int lane = 0; lane < LANES && block + lane < end; ++lane) {
             int64_t length = args->lengths ? args->lengths[block + lane] : n;
             out[lane][0] = (real)NAN;
