@@ -25,7 +25,9 @@ def test_help_has_an_example(step, capsys):
 def test_help_loads_nothing_heavy():
     code = "import sys; from betafold.cli.__main__ import build_parser; build_parser(); print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert not {"'torch'", "'prody'", "'pandas'", "'zarr'", "'sklearn'"} & set(loaded.strip("[]\n").split(", "))
+    assert not {"'torch'", "'prody'", "'pandas'", "'zarr'", "'sklearn'"} & set(
+        loaded.strip("[]\n").split(", ")
+    )
 
 
 def test_unknown_step_and_no_step_are_usage_errors():

@@ -16,7 +16,9 @@ PRINT_DIGESTS = f"from betafold.provenance import code_digest as d; print([d(s) 
 def copied_package(tmp_path):
     for package in ("betafold", "betafold_ext"):
         shutil.copytree(
-            PACKAGE_ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "bundles")
+            PACKAGE_ROOT / package,
+            tmp_path / package,
+            ignore=shutil.ignore_patterns("__pycache__", "bundles"),
         )
     return tmp_path
 

@@ -19,7 +19,11 @@ class _Nerf(torch.autograd.Function):
     def backward(ctx, grad_coords):
         angles, coords = ctx.saved_tensors
         grad = betafold_ext.nerf_batch_vjp(
-            angles, coords.detach(), grad_coords.detach().contiguous(), ctx.lengths, n_threads=torch.get_num_threads()
+            angles,
+            coords.detach(),
+            grad_coords.detach().contiguous(),
+            ctx.lengths,
+            n_threads=torch.get_num_threads(),
         )
         return grad, None
 

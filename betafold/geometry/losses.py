@@ -31,7 +31,9 @@ def rmsd_loss(predicted, native, lengths=None, eps=1e-8):
     """
     with torch.no_grad():
         _, rotation, _ = betafold_ext.kabsch_superpose_batch(
-            predicted.detach().cpu(), native.detach().cpu(), None if lengths is None else torch.as_tensor(lengths).cpu()
+            predicted.detach().cpu(),
+            native.detach().cpu(),
+            None if lengths is None else torch.as_tensor(lengths).cpu(),
         )
         rotation = rotation.to(predicted.device)
     mask = _atom_mask(predicted, lengths)[..., None]

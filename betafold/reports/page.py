@@ -184,13 +184,26 @@ def split_counts(split: pd.DataFrame | None) -> list[dict]:
     return records
 
 
+# What of a reason belongs to one case only: details after a colon or in brackets, residues, chains, numbers.
+REASON_DETAILS = (
+    (r"\s*[:;(].*", ""),
+    (r" of chain \S+ .*", " of another chain of the entry"),
+    (r"^peptide with (modified|D) residue.*", r"peptide with a \1 residue"),
+    (r"^(modified|D) residue.*", r"\1 residue"),
+    (r"^backbone atoms .* missing", "backbone atoms missing"),
+    (r"^model \d+", "NMR model"),
+    (r"\b(of) \d+\b", r"\1 n"),
+)
+
+
 def rejected_counts(rejected: pd.DataFrame | None, most: int = 12) -> list[tuple[str, int]]:
-    """Most frequent reasons for rejection with counts; names, numbers and details are cut off."""
+    """Most frequent reasons for rejection with counts, whatever residue, chain or number they name."""
     if rejected is None or rejected.empty:
         return []
-    reasons = rejected["reason"].astype(str)
-    words = reasons.str.extract(r"^([a-zA-Z]?[a-z][a-z -]*?)(?=\s+[A-Z0-9]|[:;(,]|$)", expand=False)
-    common = Counter(words.fillna(reasons)).most_common()
+    kinds = rejected["reason"].astype(str)
+    for pattern, label in REASON_DETAILS:
+        kinds = kinds.str.replace(pattern, label, regex=True)
+    common = Counter(kinds.str.strip(" ,")).most_common()
     shown, rest = common[:most], sum(count for _, count in common[most:])
     return [*shown, ("other reasons", rest)] if rest else shown
 

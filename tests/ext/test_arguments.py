@@ -57,7 +57,11 @@ def test_lengths_are_checked(function, good, name, others):
     for bad in ([5, 5, 5], [[5, 5, 5, 5]], [5, 5, 5, 6], [5, 0, 5, 5], [5, -1, 5, 5], [5.0] * 4, 5):
         with pytest.raises(ValueError, match="^lengths: "):
             function(good, *others, lengths=bad)
-    for right in ([5, 4, 1, 2], np.array([5, 4, 1, 2], np.uint8), torch.tensor([5, 4, 1, 2], dtype=torch.int32)):
+    for right in (
+        [5, 4, 1, 2],
+        np.array([5, 4, 1, 2], np.uint8),
+        torch.tensor([5, 4, 1, 2], dtype=torch.int32),
+    ):
         function(good, *others, lengths=right)
 
 
@@ -95,7 +99,12 @@ def test_second_arguments_are_checked():
         betafold_ext.nerf_batch_vjp(ANGLES, BACKBONE[:3], BACKBONE[:3])
     with pytest.raises(ValueError, match="^grad_coords: "):
         betafold_ext.nerf_batch_vjp(ANGLES, BACKBONE, BACKBONE[:3])
-    for weights in (np.ones(4, np.float32), np.ones((4, 5)), -np.ones((4, 5), np.float32), np.ones((3, 5), np.float32)):
+    for weights in (
+        np.ones(4, np.float32),
+        np.ones((4, 5)),
+        -np.ones((4, 5), np.float32),
+        np.ones((3, 5), np.float32),
+    ):
         with pytest.raises(ValueError, match="^weights: "):
             betafold_ext.kabsch_rmsd_batch(ATOMS, ATOMS, weights=weights)
     for option in ({"cutoff": 0}, {"cutoff": np.nan}, {"min_separation": 0}, {"min_separation": 1.5}):

@@ -28,9 +28,15 @@ def test_nerf_is_accurate(dtype, length, tolerance):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_nerf_of_regular_chains_is_accurate(dtype):
     """Rounding of the constants adds up in one direction in helices and strands."""
-    torsions = np.radians([[[-57, -47, 180]], [[-120, 120, 180]], [[180, 180, 180]]]).repeat(30, axis=1).astype(dtype)
+    torsions = (
+        np.radians([[[-57, -47, 180]], [[-120, 120, 180]], [[180, 180, 180]]])
+        .repeat(30, axis=1)
+        .astype(dtype)
+    )
     expected = np.array([reference.nerf(item) for item in torsions])
-    assert np.abs(betafold_ext.nerf_batch(torsions) - expected).max() < (5e-5 if dtype == np.float32 else 1e-12)
+    assert np.abs(betafold_ext.nerf_batch(torsions) - expected).max() < (
+        5e-5 if dtype == np.float32 else 1e-12
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -38,11 +44,15 @@ def test_nerf_of_regular_chains_is_accurate(dtype):
 def test_large_angles(dtype, turns):
     torsions = (random_torsions(3, 6) * turns).astype(dtype)
     expected = np.array([reference.nerf(item) for item in torsions])
-    np.testing.assert_allclose(betafold_ext.nerf_batch(torsions), expected, atol=2e-5 if dtype == np.float32 else 1e-12)
+    np.testing.assert_allclose(
+        betafold_ext.nerf_batch(torsions), expected, atol=2e-5 if dtype == np.float32 else 1e-12
+    )
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64]))
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64])
+)
 def test_torsions_of_coordinates_are_the_torsions(batch, length, seed, dtype):
     torsions = random_torsions(batch, length, seed, dtype)
     found = betafold_ext.torsions_batch(betafold_ext.nerf_batch(torsions))
@@ -114,7 +124,9 @@ def test_lengths_give_the_items_alone_and_nan_beyond(dtype):
         alone = betafold_ext.nerf_batch(torsions[part])
         np.testing.assert_array_equal(coords[part], alone)
         np.testing.assert_array_equal(found[part], betafold_ext.torsions_batch(alone))
-        np.testing.assert_array_equal(gradient[part], betafold_ext.nerf_batch_vjp(torsions[part], alone, grad[part]))
+        np.testing.assert_array_equal(
+            gradient[part], betafold_ext.nerf_batch_vjp(torsions[part], alone, grad[part])
+        )
     assert np.isnan(found[padding]).all()
 
 
@@ -127,7 +139,9 @@ def test_bits_do_not_depend_on_batch_position_or_threads(dtype):
     found = betafold_ext.torsions_batch(coords)
     for n_threads in (2, 3):
         np.testing.assert_array_equal(coords, betafold_ext.nerf_batch(torsions, n_threads=n_threads))
-        np.testing.assert_array_equal(gradient, betafold_ext.nerf_batch_vjp(torsions, coords, grad, n_threads=n_threads))
+        np.testing.assert_array_equal(
+            gradient, betafold_ext.nerf_batch_vjp(torsions, coords, grad, n_threads=n_threads)
+        )
         np.testing.assert_array_equal(found, betafold_ext.torsions_batch(coords, n_threads=n_threads))
     for start in (0, 3, 1497):
         part = slice(start, start + 3)

@@ -14,11 +14,17 @@ def perturbed(batch, n_atoms, noise, seed=0):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 20), st.integers(1, 40), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64]))
+@given(
+    st.integers(1, 20), st.integers(1, 40), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64])
+)
 def test_lddt_against_the_definition(batch, n_atoms, seed, dtype):
     p, q = (np.round(x * 64).astype(dtype) / 64 for x in perturbed(batch, n_atoms, 1.5, seed))
     rng = np.random.default_rng(seed)
-    lengths, separation, cutoff = rng.integers(1, n_atoms + 1, batch), int(rng.integers(1, 5)), rng.uniform(5, 20)
+    lengths, separation, cutoff = (
+        rng.integers(1, n_atoms + 1, batch),
+        int(rng.integers(1, 5)),
+        rng.uniform(5, 20),
+    )
     options = {"min_separation": separation, "cutoff": cutoff}
     score = betafold_ext.lddt_batch(p, q, lengths, **options)
     residues = betafold_ext.lddt_batch(p, q, lengths, per_residue=True, **options)
@@ -116,7 +122,11 @@ def test_bits_do_not_depend_on_batch_padding_or_threads(dtype):
     p, q = (x.astype(dtype) for x in perturbed(200, 17, 1.0))
     padded = np.full((2, 200, 22, 3), np.nan, dtype)
     padded[0, :, :17], padded[1, :, :17] = p, q
-    for score in (betafold_ext.lddt_batch, betafold_ext.tm_score_batch, lambda *a, **k: betafold_ext.gdt_batch(*a, **k)[0]):
+    for score in (
+        betafold_ext.lddt_batch,
+        betafold_ext.tm_score_batch,
+        lambda *a, **k: betafold_ext.gdt_batch(*a, **k)[0],
+    ):
         whole = score(p, q)
         np.testing.assert_array_equal(whole, score(p, q, n_threads=2))
         np.testing.assert_array_equal(whole[7:12], score(p[7:12], q[7:12]))

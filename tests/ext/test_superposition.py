@@ -68,9 +68,13 @@ def test_rmsd_of_every_path_in_degenerate_cases(name, dtype):
     to_first = [reference.kabsch(x, q[0])[0] for x in p]
     assert np.abs(betafold_ext.rmsd_to_reference(p, q[0]) - to_first).max() < TOLERANCE
     matrix = betafold_ext.rmsd_matrix(p[:9], q[:11])
-    np.testing.assert_allclose(matrix, [[reference.kabsch(a, b)[0] for b in q[:11]] for a in p[:9]], atol=TOLERANCE)
+    np.testing.assert_allclose(
+        matrix, [[reference.kabsch(a, b)[0] for b in q[:11]] for a in p[:9]], atol=TOLERANCE
+    )
     own = betafold_ext.rmsd_matrix(p[:9])
-    np.testing.assert_allclose(own, [[reference.kabsch(a, b)[0] for b in p[:9]] for a in p[:9]], atol=TOLERANCE)
+    np.testing.assert_allclose(
+        own, [[reference.kabsch(a, b)[0] for b in p[:9]] for a in p[:9]], atol=TOLERANCE
+    )
     assert (own == own.T).all() and (own.diagonal() == 0).all()
 
 
@@ -84,7 +88,9 @@ def test_superposition_is_proper_and_reaches_the_rmsd(name, dtype):
     rotation = rotation.astype(float)
     tolerance = 1e-6 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(np.linalg.det(rotation), 1.0, atol=tolerance * 10)
-    np.testing.assert_allclose(rotation @ rotation.transpose(0, 2, 1), np.tile(np.eye(3), (len(p), 1, 1)), atol=tolerance)
+    np.testing.assert_allclose(
+        rotation @ rotation.transpose(0, 2, 1), np.tile(np.eye(3), (len(p), 1, 1)), atol=tolerance
+    )
     moved = p.astype(float) @ rotation.transpose(0, 2, 1) + translation.astype(float)[:, None]
     reached = np.sqrt(((moved - q) ** 2).sum(-1).mean(-1))
     scale = max(1.0, np.abs(p).max(), np.abs(q).max())
@@ -92,7 +98,9 @@ def test_superposition_is_proper_and_reaches_the_rmsd(name, dtype):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64]))
+@given(
+    st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64])
+)
 def test_rmsd_against_svd(batch, n_atoms, seed, dtype):
     p, q = generic(batch, n_atoms, seed).astype(dtype)
     lengths = np.random.default_rng(seed).integers(1, n_atoms + 1, batch)
