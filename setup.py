@@ -59,8 +59,12 @@ class BuildKernels(build_ext):
                 ext.extra_objects += self.compiler.compile(
                     [str(CORE / "instance.c")],
                     output_dir=str(build / f"{isa}-{real}"),
-                    macros=[("REAL", real), ("VECTOR_BYTES", str(vector_bytes)), ("TABLE", f"kernels_{isa}_{real}"),
-                            ("ISA_NAME", f'"{isa}"')],
+                    macros=[
+                        ("REAL", real),
+                        ("VECTOR_BYTES", str(vector_bytes)),
+                        ("TABLE", f"kernels_{isa}_{real}"),
+                        ("ISA_NAME", f'"{isa}"'),
+                    ],
                     include_dirs=ext.include_dirs,
                     extra_postargs=flags + isa_flags,
                     depends=ext.depends,
@@ -73,7 +77,10 @@ def extensions():
 
     kernels = Extension(
         "betafold_ext._kernels",
-        sources=["betafold_ext/_kernels.pyx", *(str(CORE / name) for name in ("dispatch.c", "parallel.c", "rotation.c"))],
+        sources=[
+            "betafold_ext/_kernels.pyx",
+            *(str(CORE / name) for name in ("dispatch.c", "parallel.c", "rotation.c")),
+        ],
         depends=[str(path) for path in sorted(CORE.glob("*.[ch]"))] + ["betafold/geometry/ideal.py"],
     )
     directives = {"language_level": 3, "boundscheck": DEBUG, "wraparound": False, "initializedcheck": DEBUG}

@@ -1,9 +1,9 @@
 """Batched peptide geometry in C: torsions, coordinates, gradients, superposition and scores.
 
-    >>> import numpy as np, betafold_ext
-    >>> helix = np.tile(np.radians([-57.0, -47.0, 180.0]), (1000, 20, 1))
-    >>> betafold_ext.nerf_batch(helix).shape
-    (1000, 20, 3, 3)
+>>> import numpy as np, betafold_ext
+>>> helix = np.tile(np.radians([-57.0, -47.0, 180.0]), (1000, 20, 1))
+>>> betafold_ext.nerf_batch(helix).shape
+(1000, 20, 3, 3)
 """
 
 try:

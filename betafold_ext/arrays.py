@@ -18,8 +18,10 @@ def as_numpy(array, name):
         if array.device.type != "cpu":
             raise ValueError(f"{name}: expected a CPU tensor, got one on {array.device}; call .cpu() first")
         if array.requires_grad:
-            raise ValueError(f"{name}: requires grad, which this function does not carry; detach it, "
-                             "or use betafold.geometry for differentiable geometry")
+            raise ValueError(
+                f"{name}: requires grad, which this function does not carry; detach it, "
+                "or use betafold.geometry for differentiable geometry"
+            )
         try:
             return array.numpy()
         except (RuntimeError, TypeError) as error:
@@ -34,7 +36,9 @@ def real_array(array, name, tail, dtype=None):
     """
     array = as_numpy(array, name)
     shape, expected = array.shape, len(tail) + 1
-    matches = len(shape) == expected and all(isinstance(want, str) or have == want for have, want in zip(shape[1:], tail))
+    matches = len(shape) == expected and all(
+        isinstance(want, str) or have == want for have, want in zip(shape[1:], tail)
+    )
     if not matches:
         wanted = ", ".join(["B", *map(str, tail)])
         raise ValueError(f"{name}: expected shape [{wanted}], got {list(shape)}")
@@ -52,7 +56,9 @@ def real_array(array, name, tail, dtype=None):
 
 def check_same_shape(array, name, like, like_name):
     if array.shape != like.shape:
-        raise ValueError(f"{name}: expected shape {list(like.shape)} like {like_name}, got {list(array.shape)}")
+        raise ValueError(
+            f"{name}: expected shape {list(like.shape)} like {like_name}, got {list(array.shape)}"
+        )
 
 
 def lengths_array(lengths, batch, longest):
@@ -66,7 +72,9 @@ def lengths_array(lengths, batch, longest):
         raise ValueError(f"lengths: expected integers, got {lengths.dtype}")
     lengths = np.ascontiguousarray(lengths, dtype=np.int64)
     if lengths.min() < 1 or lengths.max() > longest:
-        raise ValueError(f"lengths: expected values from 1 to {longest}, got {lengths.min()} to {lengths.max()}")
+        raise ValueError(
+            f"lengths: expected values from 1 to {longest}, got {lengths.min()} to {lengths.max()}"
+        )
     return lengths
 
 

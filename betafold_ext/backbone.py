@@ -56,10 +56,14 @@ def nerf_batch_vjp(torsions, coords, grad_coords, lengths=None, n_threads=1):
     atoms = real_array(coords, "coords", ("L", 3, 3), angles.dtype)
     grad_atoms = real_array(grad_coords, "grad_coords", ("L", 3, 3), angles.dtype)
     if atoms.shape[:2] != angles.shape[:2]:
-        raise ValueError(f"coords: expected shape [{batch}, {n_residues}, 3, 3] like torsions, got {list(atoms.shape)}")
+        raise ValueError(
+            f"coords: expected shape [{batch}, {n_residues}, 3, 3] like torsions, got {list(atoms.shape)}"
+        )
     check_same_shape(grad_atoms, "grad_coords", atoms, "coords")
     grad = np.empty_like(angles, order="C")
-    _kernels.nerf_vjp(atoms, grad_atoms, lengths_array(lengths, batch, n_residues), grad, check_threads(n_threads))
+    _kernels.nerf_vjp(
+        atoms, grad_atoms, lengths_array(lengths, batch, n_residues), grad, check_threads(n_threads)
+    )
     return like(grad, torsions)
 
 

@@ -8,7 +8,9 @@ from betafold_ext import _kernels
 from betafold_ext.arrays import check_same_shape, check_threads, lengths_array, like, real_array
 
 
-def lddt_batch(predicted, native, lengths=None, *, per_residue=False, cutoff=15.0, min_separation=3, n_threads=1):
+def lddt_batch(
+    predicted, native, lengths=None, *, per_residue=False, cutoff=15.0, min_separation=3, n_threads=1
+):
     """lDDT on one atom per residue (CA): the share of native distances that are kept.
 
     Args:
@@ -35,7 +37,9 @@ def lddt_batch(predicted, native, lengths=None, *, per_residue=False, cutoff=15.
     if min_separation < 1 or min_separation != int(min_separation):
         raise ValueError(f"min_separation: expected a whole number >= 1, got {min_separation!r}")
     score = np.empty(p.shape[:2] if per_residue else p.shape[0], p.dtype)
-    _kernels.lddt(p, q, lengths, cutoff, int(min_separation), per_residue, score.reshape(-1), check_threads(n_threads))
+    _kernels.lddt(
+        p, q, lengths, cutoff, int(min_separation), per_residue, score.reshape(-1), check_threads(n_threads)
+    )
     return like(score, predicted)
 
 

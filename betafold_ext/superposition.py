@@ -57,7 +57,9 @@ def rmsd_to_reference(X, ref, n_threads=1):
     x = real_array(X, "X", ("N", 3))
     reference = real_array(as_numpy(ref, "ref")[None], "ref", ("N", 3), x.dtype)
     if reference.shape[1:] != x.shape[1:]:
-        raise ValueError(f"ref: expected shape {list(x.shape[1:])} like an item of X, got {list(reference.shape[1:])}")
+        raise ValueError(
+            f"ref: expected shape {list(x.shape[1:])} like an item of X, got {list(reference.shape[1:])}"
+        )
     rmsd = np.empty(x.shape[0], x.dtype)
     _kernels.superpose(x, reference, None, None, rmsd, None, None, check_threads(n_threads))
     return like(rmsd, X)
@@ -97,7 +99,9 @@ def _pair(P, Q, lengths, weights):
             weights = np.broadcast_to(weights, (batch, weights.shape[0]))
         weights = real_array(weights, "weights", ("N",), p.dtype)
         if weights.shape != (batch, n_atoms):
-            raise ValueError(f"weights: expected shape [{batch}, {n_atoms}] or [{n_atoms}], got {list(weights.shape)}")
+            raise ValueError(
+                f"weights: expected shape [{batch}, {n_atoms}] or [{n_atoms}], got {list(weights.shape)}"
+            )
         if (weights < 0).any():
             raise ValueError("weights: must not be negative")
     return p, q, lengths_array(lengths, batch, n_atoms), weights
