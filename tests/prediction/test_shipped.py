@@ -1,0 +1,59 @@
+"""The model that ships inside the package."""
+
+import numpy as np
+import pytest
+
+import betafold_ext
+from betafold.embeddings.esm2 import load_esm2
+from betafold.embeddings.weights import WHEEL, cache_folder
+from betafold.prediction.bundle import DEFAULT, load_model
+from betafold.prediction.predict import Predictor
+
+HELICES = {
+    "KR-12": "KRIVQRIKDFLR",
+    "aurein-1.2": "GLFDIIKKIAESF",
+    "glucagon": "HSQGTFTSDYSKYLDSRRAQDFVQWLMNT",
+}
+NOT_HELICES = {"indolicidin": "ILPWKWPWWPWRR", "conotoxin-GI": "ECCNPACGRHYSC"}
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_model(DEFAULT)
+
+
+def test_it_is_calibrated_and_says_where_it_comes_from(shipped):
+    assert shipped.calibration is not None
+    assert shipped.calibration.provenance["weights_sha256"] == shipped.esm_sha256
+    assert shipped.meta["finished"]
+    assert shipped.meta["n_training"] > 1000
+    assert len(shipped.meta["git_commit"]) >= 40
+
+
+def test_its_bounds_widen_with_the_level(shipped):
+    bounds = list(shipped.calibration.upper_bounds(np.array([3.0])).values())
+    assert len(bounds) >= 3
+    assert np.all(np.diff(np.ravel(bounds)) >= 0)
+
+
+def test_known_helices_are_predicted_as_helices(shipped):
+    weights = cache_folder() / f"{WHEEL.project}-{WHEEL.version}.safetensors"
+    if not weights.is_file():
+        pytest.skip("the ESM-2 weights of the wheel are not in the cache; `make` puts them there")
+    predictor = Predictor(shipped, load_esm2(weights), seed=0, n_threads=1)
+    sequences = HELICES | NOT_HELICES
+    conformers = predictor.conformers(list(sequences.values()), 1)
+    confidence = dict(zip(sequences, conformers.mean_plddt[0], strict=True))
+    for index, (name, sequence) in enumerate(HELICES.items()):
+        phi_psi = np.degrees(conformers.torsions[0, index, 1 : len(sequence) - 1, :2])
+        in_alpha = (np.abs(phi_psi - (-63, -42)) < 30).all(axis=-1)
+        assert in_alpha.mean() > 0.8, name
+    # The short amphipathic helices are what the model is surest of.
+    assert min(confidence["KR-12"], confidence["aurein-1.2"]) > max(confidence[name] for name in NOT_HELICES)
+
+
+def test_ideal_helix_is_what_the_helix_test_means():
+    torsions = np.radians(np.tile([-63.0, -42.0, 180.0], (1, 12, 1)))
+    ca = betafold_ext.nerf_batch(torsions)[0, :, 1]
+    # 1.5 A a residue along the axis (Pauling, Corey & Branson 1951).
+    assert np.linalg.norm(ca[-1] - ca[0]) / 11 == pytest.approx(1.5, abs=0.1)
