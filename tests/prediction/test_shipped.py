@@ -12,7 +12,6 @@ from betafold.prediction.predict import Predictor
 HELICES = {
     "KR-12": "KRIVQRIKDFLR",
     "aurein-1.2": "GLFDIIKKIAESF",
-    "glucagon": "HSQGTFTSDYSKYLDSRRAQDFVQWLMNT",
 }
 NOT_HELICES = {"indolicidin": "ILPWKWPWWPWRR", "conotoxin-GI": "ECCNPACGRHYSC"}
 
