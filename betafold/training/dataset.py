@@ -111,9 +111,10 @@ def shuffled_batches(lengths: list[int], batch_size: int, seed: int, epoch: int)
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def ordered_batches(lengths: list[int], batch_size: int) -> list[list[int]]:
-    """Batches of all indices, shortest peptides first."""
-    return _cut(sorted(range(len(lengths)), key=lambda i: lengths[i]), batch_size)
+def ordered_batches(lengths: list[int], batch_size: int, indices: list[int] | None = None) -> list[list[int]]:
+    """Batches of ``indices`` (None = all), shortest peptides first."""
+    indices = range(len(lengths)) if indices is None else indices
+    return _cut(sorted(indices, key=lambda i: lengths[i]), batch_size)
 
 
 def _cut(indices: list[int], size: int) -> list[list[int]]:

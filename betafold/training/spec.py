@@ -30,7 +30,8 @@ class TrainingConfig:
     kind_weights: dict[str, float] = field(
         default_factory=lambda: {"free": 3.0, "bound": 3.0, "fragment": 1.0}
     )
-    confidence_epochs: int = 30
+    confidence_epochs: int = 15
+    confidence_tuning_epochs: int = 10
     confidence_learning_rate: float = 1e-3
     confidence_weight_decay: float = 0.1
 

@@ -125,8 +125,7 @@ def _second_stage(run: RunState, trainer: TorsionTrainer) -> None:
     """Fit the confidence head of the best model; the run is finished then."""
     model = trainer.evaluated
     model.load_state_dict(run.best)
-    rows = fit_confidence(model, trainer.validation, trainer.config, trainer.device)
-    run.history += [{"stage": "confidence", **row} for row in rows]
+    run.history += fit_confidence(model, trainer.training, trainer.validation, trainer.config, trainer.device)
     run.best = model.state_dict()
     run.finished = True
 
@@ -152,7 +151,7 @@ def _meta(spec: Spec, samples: list[Sample], embedding_attrs: dict, split: pd.Da
         "layer": int(embedding_attrs["layer"]),
         "weights_sha256": embedding_attrs["weights_sha256"],
         "data_sha256": data_sha256(samples, split),
-        "confidence_fitted_on": "validation",
+        "confidence_fitted_on": "train, then validation",
         **provenance("train"),
     }
 

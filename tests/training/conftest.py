@@ -46,7 +46,7 @@ def small_spec():
     """Maker of a spec that trains within a second or two."""
 
     def make(head="mixture", **training):
-        quick = {"epochs": 4, "batch_size": 8, "learning_rate": 1e-2, "ema": 0.9, "confidence_epochs": 3}
+        quick = {"epochs": 4, "batch_size": 8, "learning_rate": 1e-2, "ema": 0.9, "confidence_epochs": 2}
         model = TorsionConfig(
             input_dim=DIM, d_model=16, layers=1, heads=2, ffn=32, head=head, components=4, confidence_width=8
         )

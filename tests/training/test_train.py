@@ -45,8 +45,9 @@ def test_the_confidence_stage_leaves_the_torsions_alone(world, small_spec, tmp_p
     a, b = states
     differing = {name.split(".")[0] for name in a if not torch.equal(a[name], b[name])}
     assert differing == {"confidence"}
-    stage = history_of(tmp_path / "20").query("stage == 'confidence'")
-    assert len(stage) == 20
+    history = history_of(tmp_path / "20")
+    assert list(history["stage"].value_counts()[["confidence", "confidence_tuning"]]) == [20, 10]
+    stage = history.query("stage == 'confidence'")
     assert stage["train_loss"].iloc[-1] < stage["train_loss"].iloc[0] - 0.3
 
 
