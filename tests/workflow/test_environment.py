@@ -12,6 +12,7 @@ ENVS = ROOT / "envs"
 # Import name -> name on the package index, where the two differ.
 PACKAGES = {
     "Bio": "biopython",
+    "bs4": "beautifulsoup4",
     "esm": "fair-esm",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
@@ -52,6 +53,12 @@ def test_constraints_hold_every_pin():
 def test_every_import_of_the_package_is_required():
     imported = third_party_imports("betafold/**/*.py", "betafold_ext/**/*.py", "setup.py")
     required = set(pins("requirements.txt"))
+    assert {PACKAGES.get(name, name) for name in imported} <= required
+
+
+def test_every_import_of_the_tests_is_required():
+    imported = third_party_imports("tests/**/*.py") - {"tests", "benchmarks"}
+    required = set(pins("requirements.txt")) | set(pins("requirements-dev.txt"))
     assert {PACKAGES.get(name, name) for name in imported} <= required
 
 
