@@ -54,16 +54,17 @@ def train(
     with reproducible(spec.training.seed, threads):
         trainer = TorsionTrainer(TorsionModel(spec.model), spec.training, training, validation, torch_device)
         if run.trainer:
-            _say(f"{out}: going on after epoch {run.trainer['epoch']}")
+            done = "nothing left to train" if run.finished else f"going on after epoch {run.trainer['epoch']}"
+            _say(f"{out}: {done}")
             trainer.load_state_dict(run.trainer)
+            # The other files follow from the state: they may have been removed, or be one epoch behind.
+            _write(run, trainer.evaluated, meta, out)
         while not run.finished:
             if run.stop_reason:
                 _second_stage(run, trainer)
             else:
                 _one_epoch(run, trainer, max_minutes)
             _write(run, trainer.evaluated, meta, out)
-        # Results that were removed after the run was finished follow from its state.
-        _write(run, trainer.evaluated, meta, out)
     best = run.best_row
     _say(
         f"{out / 'best.pt'}: epoch {best['epoch']} ({run.stop_reason}), "
