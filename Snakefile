@@ -26,6 +26,12 @@ include: "rules/prediction.smk"
 include: "rules/reports.smk"
 
 
+# Downloads run where Snakemake runs: compute nodes often reach no network.
+localrules:
+    fetch_structures,
+    fetch_weights,
+
+
 rule all:
     default_target: True
     input:

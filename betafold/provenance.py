@@ -22,11 +22,6 @@ def file_sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def files_sha256(paths: list[str | os.PathLike]) -> str:
-    """One SHA-256 over several files, independent of their order and names."""
-    return hashlib.sha256("".join(sorted(map(file_sha256, paths))).encode()).hexdigest()
-
-
 def _module_file(module: str) -> Path | None:
     """Source file of ``module`` if it is a module of this project."""
     base = PACKAGE_ROOT.joinpath(*module.split("."))

@@ -33,8 +33,22 @@ def test_help_loads_nothing_heavy():
 def test_unknown_step_and_no_step_are_usage_errors():
     for arguments in ((), ("fold",)):
         done = run(*arguments)
-        assert done.returncode == 2
+        assert done.returncode == 1
         assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    peptide = tmp_path / "a.fasta"
+    peptide.write_text(">a\nACDEFGHIKLM\n")
+    for arguments in (
+        ("predict", peptide, "--out"),
+        ("evaluate", "--native", tmp_path, "--predicted", tmp_path, "--out"),
+    ):
+        done = run(*map(str, arguments), str(tmp_path / "file" / "below.csv"))
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_a_users_mistake_is_one_line():

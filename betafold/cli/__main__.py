@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 from betafold import __version__
 from betafold.errors import BetaFoldError
@@ -24,9 +25,17 @@ STEPS = (
 )
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose usage errors exit with 1: 2 says that some records failed and the others are there."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: error: {message}\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Parser with one sub-parser per module in this package; no heavy import happens here."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="betafold",
         description="Backbone structures of peptides of 10-30 residues, with calibrated confidence.",
     )
@@ -64,6 +73,12 @@ def main(argv: list[str] | None = None) -> int:
         # The reader (head, less) went away: not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A path that cannot be read or written; errors without a path are faults of the program.
+        if error.filename is None:
+            raise
+        print(f"betafold {args.step}: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

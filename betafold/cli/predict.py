@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 SUMMARY = "predict backbone structures of peptides of 10-30 residues"
 EXAMPLE = "betafold predict examples/peptides.fasta --out predictions --num-models 5"
@@ -83,12 +84,16 @@ def run(args) -> int:
         if not args.quiet:
             report(args.out, outcome)
     else:
-        from betafold.prediction.folder import write_failed
+        from betafold.prediction.folder import write_failed, write_rows
 
         write_failed(args.out, failures)
+        if not Path(args.out, "summary.csv").exists():
+            write_rows(args.out, [])
         status = 1
     for identifier, reason in failures[:SHOWN_FAILURES]:
-        print(f"betafold predict: {identifier}: {reason}", file=sys.stderr)
+        earlier = any(Path(args.out, f"{identifier}.{suffix}").exists() for suffix in ("pdb", "cif"))
+        kept = " (its structure there is an earlier run's)" if earlier else ""
+        print(f"betafold predict: {identifier}: {reason}{kept}", file=sys.stderr)
     if len(failures) > SHOWN_FAILURES:
         more = len(failures) - SHOWN_FAILURES
         print(f"betafold predict: {more} more failed, see {args.out}/failed.tsv", file=sys.stderr)

@@ -181,7 +181,7 @@ def summary(table: pd.DataFrame, residues: pd.DataFrame, calibration: Calibratio
 def _chain_quantities(table: pd.DataFrame) -> dict:
     """Name -> (statistic, column, column) of the peptide-level numbers."""
     quantities = {
-        "spearman_predicted_true_rmsd": (spearman, table["confidence_score"], table["ca_rmsd"]),
+        "spearman_predicted_true_rmsd": (spearman, table["predicted_rmsd"], table["ca_rmsd"]),
         "spearman_length_true_rmsd": (spearman, table["length"], table["ca_rmsd"]),
         "spearman_chain_plddt_lddt": (spearman, table["plddt_raw"], 100 * table["lddt"]),
         "ece_predicted_rmsd": (calibration_error, table["predicted_rmsd"], table["ca_rmsd"]),

@@ -45,11 +45,13 @@ def evaluate_files(native: Path, predicted: Path, out: Path) -> int:
     """
     natives, predictions = structure_files(native), structure_files(predicted)
     groups, unnamed = group_by_name(natives, predictions)
-    chains = {}
+    chains, named = {}, {}
     records, comparisons = [], []
     for path, group in groups.items():
         record = {"id": stem(path), "native_file": path.name, "status": "ok"}
         try:
+            if (twin := named.setdefault(stem(path), path)) is not path:
+                raise BetaFoldError(f"{twin} has the same name; rename one of them")
             chains[path] = _read(path)
             group = group or _by_sequence(chains[path], unnamed)
             comparisons.append(_compare(chains[path], group, record))
@@ -102,7 +104,7 @@ def _compare(natives: list[Chain], predictions: list[Path], record: dict) -> Com
             f"no chain fits: best {first.native.id or '-'} with {first.predicted.id or '-'}, {shared} residues "
             f"aligned, {100 * first.identity:.0f}% identical"
         )
-    pairings += [pair_chains([first.native], _read(path)) for path in predictions[1 : table.CONFORMERS]]
+    pairings += _later_ranks(first.native, predictions[1 : table.CONFORMERS])
     conformers = np.concatenate(
         [on_native(pairing, pairing.predicted.coords, axis=1) for pairing in pairings]
     )
@@ -121,6 +123,21 @@ def _compare(natives: list[Chain], predictions: list[Path], record: dict) -> Com
         "helical": fraction >= HELICAL_FRACTION,
     }
     return Comparison(native, conformers, _torsions_on_native(first))
+
+
+def _later_ranks(native: Chain, paths: list[Path]) -> list[Pairing]:
+    """Pairings of further conformers; one that is unreadable or another molecule is named and left out."""
+    pairings = []
+    for path in paths:
+        try:
+            pairing = pair_chains([native], _read(path))
+            if pairing.identity < MIN_IDENTITY:
+                raise BetaFoldError(f"another molecule ({path.name})")
+        except BetaFoldError as error:
+            print(f"betafold evaluate: {path.name}: left out of the best of 5: {error}", file=sys.stderr)
+        else:
+            pairings.append(pairing)
+    return pairings
 
 
 def _torsions_on_native(pairing: Pairing) -> np.ndarray:

@@ -34,7 +34,10 @@ def group_by_name(natives: list[Path], predictions: list[Path]) -> tuple[dict[Pa
     A prediction fits the longest native name that its own equals or continues after ``_``, ``-`` or ``.``
     (``1abc_model_2`` fits ``1abc``). The exact name comes first, then the others in natural order.
     """
-    names = {name: native for native in natives for name in (entry_name(native).lower(), stem(native))}
+    names: dict[str, Path] = {}
+    for native in natives:
+        for name in (entry_name(native).lower(), stem(native)):
+            names.setdefault(name, native)
     by_length = sorted(names, key=len, reverse=True)
     groups: dict[Path, list[Path]] = {native: [] for native in natives}
     left = []

@@ -74,7 +74,8 @@ def _best_of(predictions: list[np.ndarray], native_ca: list[np.ndarray]) -> np.n
         metrics.rmsd([chain[min(rank, len(chain) - 1), :, CA] for chain in predictions], native_ca)
         for rank in range(ranks)
     ]
-    return np.min(per_rank, axis=0)
+    # A conformer that cannot be scored (NaN) does not hide those that can.
+    return np.fmin.reduce(per_rank)
 
 
 def rows(samples: list, split: pd.DataFrame, method: str, predictions: list[np.ndarray]) -> pd.DataFrame:

@@ -164,12 +164,6 @@ class TorsionDistribution:
         return torch.cat([phi_psi, omega], dim=-1)
 
     @torch.no_grad()
-    def mean_error(self) -> Tensor:
-        """Circular standard deviation-like error [B, L, 3] in radians that the mode is expected to have."""
-        cosine = self.expected_cosine(self.mode()).clamp(1e-3, 1 - 1e-6)
-        return torch.sqrt(-2 * cosine.log())
-
-    @torch.no_grad()
     def features(self) -> Tensor:
         """What a confidence head can know [B, L, FEATURES] about how sharp the distribution is.
 

@@ -106,17 +106,22 @@ class PredictionFolder:
         """Write summary.csv (records of ``order`` first, then those of earlier runs) and prediction.json."""
         first = [identifier for identifier in order if identifier in self.rows]
         others = self.rows.keys() - set(first)
-        with (
-            write_beside(self.path / "summary.csv") as partial,
-            open(partial, "w", newline="", encoding="utf-8") as handle,
-        ):
-            writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows[identifier] for identifier in [*first, *sorted(others)])
+        write_rows(self.path, [self.rows[identifier] for identifier in [*first, *sorted(others)]])
         used = {row["settings"] for row in self.rows.values()} | {self.key}
         settings = {key: about for key, about in self._settings.items() if key in used}
         with write_beside(self.path / "prediction.json") as partial:
             partial.write_text(json.dumps({"settings": settings}, indent=1, sort_keys=True) + "\n")
+
+
+def write_rows(out: str | os.PathLike, rows: list[dict]) -> None:
+    """Write summary.csv with one line per row; only the header if there is none."""
+    with (
+        write_beside(Path(out) / "summary.csv") as partial,
+        open(partial, "w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_failed(out: str | os.PathLike, failures: list[tuple[str, str]]) -> None:

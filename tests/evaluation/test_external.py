@@ -168,3 +168,27 @@ def test_torsions_stop_at_gaps(crambin):
     assert np.isnan(broken[10]).all() and np.isnan(broken[9, 1:]).all() and np.isnan(broken[11, 0])
     untouched = np.r_[0:9, 12:46]
     assert broken[untouched] == pytest.approx(whole[untouched], abs=1e-6, nan_ok=True)
+
+
+def test_a_bad_later_rank_does_not_lose_the_first(folders, crambin, tmp_path, capsys):
+    moved = crambin.coords + np.random.default_rng(0).normal(0, 0.3, crambin.coords.shape)
+    text = pdb([("A", crambin.sequence, moved)])
+    (folders[1] / "1cbn.pdb").write_text(text)
+    alone = evaluate(folders, tmp_path / "alone.csv")
+    (folders[1] / "1cbn_model_2.pdb").write_text("no structure at all\n")
+    (folders[1] / "1cbn_model_3.pdb").write_text(pdb([("A", "W" * len(crambin.sequence), moved)]))
+    table = evaluate(folders, tmp_path / "table.csv")
+    assert table.loc[0, "status"] == "ok"
+    assert table.loc[0, "ca_rmsd_best5"] == alone.loc[0, "ca_rmsd"]
+    said = capsys.readouterr().err
+    assert "1cbn_model_2.pdb: left out" in said and "1cbn_model_3.pdb: left out" in said
+
+
+def test_natives_of_one_name_are_not_mixed_up(folders, crambin, tmp_path):
+    below = folders[0] / "other"
+    below.mkdir()
+    shutil.copy(folders[0] / "pdb1cbn.ent.gz", below)
+    (folders[1] / "1cbn.pdb").write_text(pdb([("A", crambin.sequence, crambin.coords)]))
+    table = evaluate(folders, tmp_path / "table.csv", status=2)
+    assert sorted(table["status"].str.contains("same name")) == [False, True]
+    assert (table["status"] == "ok").sum() == 1

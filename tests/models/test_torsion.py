@@ -30,7 +30,6 @@ def test_shapes(model, batch):
     assert output.distribution.mode().shape == (3, 12, 3)
     assert output.distribution.log_prob(torch.zeros(3, 12, 3)).shape == (3, 12)
     assert output.distribution.features().shape == (3, 12, output.distribution.FEATURES)
-    assert output.distribution.mean_error().shape == (3, 12, 3)
     assert output.plddt_logits.shape == (3, 12, 50)
     assert output.attention.shape == (1, 3, 2, 12, 12)
     assert model(*batch, confidence=False).plddt_logits is None

@@ -133,7 +133,7 @@ def test_one_sequence(command, out):
 def test_input_or_sequence_is_required(command):
     with pytest.raises(SystemExit) as caught:
         command()
-    assert caught.value.code == 2
+    assert caught.value.code == 1
 
 
 def test_finished_records_are_kept(command, fasta, out, capsys):
@@ -300,3 +300,10 @@ def test_examples_can_all_be_predicted(command, out):
     example = Path(__file__).parents[2] / "examples" / "peptides.fasta"
     assert command(example) == 0
     assert failed(out) == {} and len(summary(out)) >= 10
+
+
+def test_all_bad_input_leaves_complete_tables(command, tmp_path):
+    out = tmp_path / "all_bad"
+    assert command("--sequence", "AAA", "--out", str(out)) == 1
+    assert (out / "summary.csv").read_text().startswith("id,name,sequence")
+    assert len((out / "failed.tsv").read_text().splitlines()) == 2
