@@ -9,12 +9,10 @@ from Bio.Data.PDBData import protein_letters_3to1_extended
 
 from betafold.errors import BetaFoldError
 from betafold.evaluation import metrics
+from betafold.structures.chains import bonded
 from betafold.structures.naming import is_structure_file
 from betafold.structures.reader import Atoms, read_structure
 from betafold.structures.records import BACKBONE
-
-PEPTIDE_BOND = 2.0
-"""Angstrom; a longer C-N distance is a chain break."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +87,9 @@ def torsions(coords: np.ndarray) -> np.ndarray:
     """
     result = np.full((len(coords), 3), np.nan)
     complete = np.isfinite(coords).all(axis=(1, 2))
-    with np.errstate(invalid="ignore"):
-        bonded = np.linalg.norm(coords[:-1, 2] - coords[1:, 0], axis=-1) < PEPTIDE_BOND
-    starts = np.flatnonzero(complete & ~np.append(False, complete[:-1] & bonded))
-    ends = np.flatnonzero(complete & ~np.append(complete[1:] & bonded, False)) + 1
+    linked = bonded(coords)
+    starts = np.flatnonzero(complete & ~np.append(False, complete[:-1] & linked))
+    ends = np.flatnonzero(complete & ~np.append(complete[1:] & linked, False)) + 1
     runs = list(zip(starts, ends, strict=True))
     if runs:
         for (start, end), values in zip(runs, metrics.torsions([coords[a:b] for a, b in runs]), strict=True):

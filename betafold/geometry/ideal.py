@@ -22,9 +22,6 @@ CA_C_O = math.radians(120.1)
 N_CA_CB = math.radians(110.6)
 C_CA_CB = math.radians(110.4)
 
-# Torsion of the peptide bond where nothing else is known (trans), radians.
-OMEGA = math.pi
-
 # What the NeRF kernels need, under the names that the generated C header uses.
 BACKBONE = {
     "N_CA": N_CA,
