@@ -64,7 +64,7 @@ def test_every_import_of_the_tests_is_required():
 
 def test_the_installed_package_names_what_it_imports():
     declared = (ROOT / "pyproject.toml").read_text().partition("dependencies = [")[2].partition("]")[0]
-    names = {name.lower() for name in re.findall(r'"([A-Za-z0-9-]+)', declared)}
+    names = {name.lower() for name in re.findall(r'"([A-Za-z0-9_-]+)', declared)}
     imported = third_party_imports("betafold/**/*.py", "betafold_ext/**/*.py")
     assert {PACKAGES.get(name, name) for name in imported} <= names
 
