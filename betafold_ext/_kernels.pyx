@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 
 cdef extern from "kernels.h" nogil:
     ctypedef struct BackboneArgs:
+        int64_t n_items
         int64_t n_residues
         const int64_t *lengths
         void *torsions
@@ -108,8 +109,8 @@ cdef const int64_t *lengths_pointer(const int64_t[::1] lengths) noexcept:
 
 def nerf(const real[:, :, ::1] torsions, const int64_t[::1] lengths, real[:, :, :, ::1] coords, int n_threads):
     cdef const KernelTable *table = table_for(sizeof(real))
-    cdef BackboneArgs args = BackboneArgs(torsions.shape[1], lengths_pointer(lengths), <void *>&torsions[0, 0, 0],
-                                          &coords[0, 0, 0, 0], NULL, NULL)
+    cdef BackboneArgs args = BackboneArgs(torsions.shape[0], torsions.shape[1], lengths_pointer(lengths),
+                                          <void *>&torsions[0, 0, 0], &coords[0, 0, 0, 0], NULL, NULL)
     with nogil:
         run_batch(table.nerf, &args, torsions.shape[0], table.lanes, 5.0 * args.n_residues, n_threads)
 
@@ -117,7 +118,7 @@ def nerf(const real[:, :, ::1] torsions, const int64_t[::1] lengths, real[:, :, 
 def nerf_vjp(const real[:, :, :, ::1] coords, const real[:, :, :, ::1] grad_coords, const int64_t[::1] lengths,
              real[:, :, ::1] grad_torsions, int n_threads):
     cdef const KernelTable *table = table_for(sizeof(real))
-    cdef BackboneArgs args = BackboneArgs(coords.shape[1], lengths_pointer(lengths), NULL,
+    cdef BackboneArgs args = BackboneArgs(coords.shape[0], coords.shape[1], lengths_pointer(lengths), NULL,
                                           <void *>&coords[0, 0, 0, 0], &grad_coords[0, 0, 0, 0],
                                           &grad_torsions[0, 0, 0])
     with nogil:
@@ -126,7 +127,7 @@ def nerf_vjp(const real[:, :, :, ::1] coords, const real[:, :, :, ::1] grad_coor
 
 def torsions(const real[:, :, :, ::1] coords, const int64_t[::1] lengths, real[:, :, ::1] torsions, int n_threads):
     cdef const KernelTable *table = table_for(sizeof(real))
-    cdef BackboneArgs args = BackboneArgs(coords.shape[1], lengths_pointer(lengths), &torsions[0, 0, 0],
+    cdef BackboneArgs args = BackboneArgs(coords.shape[0], coords.shape[1], lengths_pointer(lengths), &torsions[0, 0, 0],
                                           <void *>&coords[0, 0, 0, 0], NULL, NULL)
     with nogil:
         run_batch(table.torsions, &args, coords.shape[0], table.lanes, 8.0 * args.n_residues, n_threads)

@@ -12,6 +12,7 @@ typedef REAL real;
 #include "ideal_geometry.h"
 
 #include "vector.h"
+#include "rows.h"
 #include "trigonometry.h"
 
 #include "nerf.h"

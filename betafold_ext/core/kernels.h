@@ -10,6 +10,7 @@
 
 /* [B, L, 3] torsions and [B, L, 3, 3] coordinates (N, CA, C). */
 typedef struct {
+    int64_t n_items;
     int64_t n_residues;
     const int64_t *lengths;
     void *torsions;

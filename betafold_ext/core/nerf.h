@@ -71,12 +71,14 @@ INLINE void place_first_residue(Frame *f, vreal atoms[9])
 /* Residues [first, first + CHUNK) of one block, of which `count` exist. `turn` carries sine and cosine of psi and omega
  * of the residue before. Angles, atoms and stores of a residue stand together so that they overlap. */
 static void nerf_group(const real *const angles[LANES], real *const coords[LANES], int64_t n, int64_t first, int count,
-                       Frame *frame, vreal turn[4])
+                       int staged, Frame *frame, vreal turn[4])
 {
     vreal angle[3 * CHUNK], atoms[9 * CHUNK], psi[2] = {turn[0], turn[1]}, omega[2] = {turn[2], turn[3]};
     Frame f = *frame;
     int whole = count == CHUNK;
-    prefetch_columns_to_write(coords, 9 * (LANES * n + first), 9 * CHUNK);
+    prefetch_next_block(angles, 3 * n, 3 * first, 3 * count);
+    if (!staged)
+        prefetch_next_block_to_write(coords, 9 * n, 9 * first, 9 * count);
     if (whole)
         load_columns(angles, 3 * first, 3 * CHUNK, angle);
     else
@@ -109,30 +111,43 @@ static void nerf_group(const real *const angles[LANES], real *const coords[LANES
     turn[0] = psi[0], turn[1] = psi[1], turn[2] = omega[0], turn[3] = omega[1];
 }
 
+/* A result beyond this size has left the cache before it is read again, so it is written around it: block by block into
+ * a stage, which the cache nearest to the core holds, and from there in whole lines. */
+#define STREAMED_BYTES (4 << 20)
+#define STAGE_BYTES (24 << 10)
+
 static void nerf(const void *opaque, int64_t begin, int64_t end)
 {
     const BackboneArgs *args = opaque;
-    int64_t n = args->n_residues;
+    int64_t n = args->n_residues, item_bytes = 9 * n * (int64_t)sizeof(real);
+    int staged = CAN_STREAM && args->n_items * item_bytes > STREAMED_BYTES && LANES * item_bytes <= STAGE_BYTES;
+    _Alignas(LINE) char stage[STAGE_BYTES + LINE];
     for (int64_t block = begin; block < end; block += LANES) {
         const real *angles[LANES];
-        real *coords[LANES];
+        real *coords[LANES], *out = (real *)args->coords + 9 * n * block;
+        real *into = staged ? (real *)(stage + (uintptr_t)out % LINE) : out;
+        int64_t n_lanes = end - block < LANES ? end - block : LANES;
         for (int lane = 0; lane < LANES; ++lane) {
             int64_t item = lane_item(block, lane, end);
             angles[lane] = (const real *)args->torsions + item * n * 3;
-            coords[lane] = (real *)args->coords + item * n * 9;
+            coords[lane] = into + 9 * n * (item - block);
         }
         Frame f = {0};
         vreal turn[4] = {0};
         for (int64_t i = 0; i < n; i += CHUNK)
-            nerf_group(angles, coords, n, i, n - i < CHUNK ? (int)(n - i) : CHUNK, &f, turn);
+            nerf_group(angles, coords, n, i, n - i < CHUNK ? (int)(n - i) : CHUNK, staged, &f, turn);
         /* A NaN spreads to the end of the chain; from there it takes the whole item. */
-        for (int lane = 0; lane < LANES && block + lane < end; ++lane) {
+        for (int lane = 0; lane < n_lanes; ++lane) {
             int64_t length = args->lengths ? args->lengths[block + lane] : n;
             int64_t valid = isnan(coords[lane][9 * length - 1]) ? 0 : length;
             for (int64_t k = 9 * valid; k < 9 * n; ++k)
                 coords[lane][k] = (real)NAN;
         }
+        if (staged)
+            stream_out(out, into, (size_t)(n_lanes * item_bytes));
     }
+    if (staged)
+        finish_streaming();
 }
 
 /* State of the backward sweep: force on all atoms beyond the current one, their torque about it, and where it is. */
@@ -164,8 +179,9 @@ static void sweep_group(const real *const coords[LANES], const real *const grads
                         int64_t n, int64_t first, int count, const vmask *lengths, Sweep *s)
 {
     vreal atoms[9 * CHUNK], grad[9 * CHUNK], angle[3 * CHUNK];
-    prefetch_columns(coords, 9 * (LANES * n + first), 9 * CHUNK);
-    prefetch_columns(grads, 9 * (LANES * n + first), 9 * CHUNK);
+    /* Forwards though the sweep runs backwards: memory is quicker that way. */
+    prefetch_next_block(coords, 9 * n, 9 * (n - first - count), 9 * count);
+    prefetch_next_block(grads, 9 * n, 9 * (n - first - count), 9 * count);
     if (count == CHUNK) {
         load_columns(coords, 9 * first, 9 * CHUNK, atoms);
         load_columns(grads, 9 * first, 9 * CHUNK, grad);

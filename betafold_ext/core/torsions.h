@@ -30,7 +30,7 @@ static void torsions_group(const real *const coords[LANES], real *const out[LANE
                            Turn *t)
 {
     vreal atoms[9 * CHUNK], angle[3 * CHUNK];
-    prefetch_columns(coords, 9 * (LANES * n + first), 9 * CHUNK);
+    prefetch_next_block(coords, 9 * n, 9 * first, 9 * count);
     if (count == CHUNK)
         load_columns(coords, 9 * first, 9 * CHUNK, atoms);
     else
