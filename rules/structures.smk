@@ -1,6 +1,6 @@
 """Structure files in, labelled samples and their split out.
 
-inputs:  config structures (embedded archive, mirror directory or list of PDB ids)
+inputs:  config structures (embedded archive, mirror or PDBbind directory, JSON file or list of PDB ids)
 outputs: results/structures.tsv, results/labels.zarr/{shard}, results/rejected.tsv, results/split.tsv
 """
 
@@ -8,6 +8,7 @@ outputs: results/structures.tsv, results/labels.zarr/{shard}, results/rejected.t
 rule fetch_structures:
     input:
         config["structures"]["ids"] or [],
+        config["structures"]["path"] if config["structures"]["source"] == "json" else [],
     output:
         table="results/structures.tsv",
         skipped="results/structures.skipped.tsv",
@@ -52,13 +53,14 @@ rule label:
         runtime=120,
     params:
         code=code_digest("label"),
+        max_length=config["labels"]["max_length"],
         fragments=config["labels"]["fragments_per_chain"],
         stride=config["labels"]["fragment_stride"],
         duplicate_rmsd=config["labels"]["duplicate_rmsd"],
     shell:
-        "betafold label --entries {input} --shard {wildcards.shard} --fragments-per-chain {params.fragments}"
-        " --fragment-stride {params.stride} --duplicate-rmsd {params.duplicate_rmsd} --out {output.labels}"
-        " --rejected {output.rejected} > {log} 2>&1"
+        "betafold label --entries {input} --shard {wildcards.shard} --max-length {params.max_length}"
+        " --fragments-per-chain {params.fragments} --fragment-stride {params.stride}"
+        " --duplicate-rmsd {params.duplicate_rmsd} --out {output.labels} --rejected {output.rejected} > {log} 2>&1"
 
 
 rule rejected:

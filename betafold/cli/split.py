@@ -13,7 +13,7 @@ def add_arguments(parser):
         type=float,
         default=(0.70, 0.08, 0.12, 0.10),
         metavar=("TRAIN", "VALIDATION", "CALIBRATION", "TEST"),
-        help="shares of peptides, and of fragments, in each part [0.70 0.08 0.12 0.10]",
+        help="shares of peptides, of chains and of fragments in each part [0.70 0.08 0.12 0.10]",
     )
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the draw [%(default)s]")
     parser.add_argument(

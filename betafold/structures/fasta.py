@@ -8,21 +8,31 @@ from dataclasses import dataclass
 from esm.data import read_alignment_lines
 
 from betafold.errors import BetaFoldError
-from betafold.structures.samples import MAX_LENGTH, MIN_LENGTH, STANDARD
+from betafold.structures.letters import wrong_character
+from betafold.structures.samples import MAX_LENGTH, MIN_LENGTH
 from betafold.structures.textfile import read_text
 
 MAX_ID_LENGTH = 100
-REMEDIES = {
-    "B": "write D or N",
-    "Z": "write E or Q",
-    "J": "write I or L",
-    "X": "write the residue that is meant",
-    "U": "selenocysteine is not modelled; write C",
-    "O": "pyrrolysine is not modelled; write K",
-    "*": "cut the sequence at the stop",
-    "-": "remove gaps",
-    ".": "remove gaps",
-}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which lengths a model takes."""
+
+    longest: int = MAX_LENGTH
+    model: str = ""  # its name, for messages
+
+    def check(self, length: int) -> None:
+        """BetaFoldError that names the limit, and the model where it is known, unless it takes ``length``."""
+        if MIN_LENGTH <= length <= self.longest:
+            return
+        side, limit = ("shorter", MIN_LENGTH) if length < MIN_LENGTH else ("longer", self.longest)
+        accepted = f"{MIN_LENGTH}-{self.longest} residues"
+        remedy = f"model {self.model} takes {accepted}" if self.model else f"give {accepted}"
+        raise BetaFoldError(f"{length} residues, {side} than {limit}; {remedy}")
+
+
+PEPTIDES = Limits()
 
 
 @dataclass(frozen=True)
@@ -31,26 +41,8 @@ class Record:
 
     id: str  # safe and unique as a file name
     name: str  # header line without ">"
-    sequence: str  # upper case, 10-30 standard residues
+    sequence: str  # upper case, standard residues
     note: str = ""  # what was changed on the way in, for the user to read
-
-
-def _wrong_character(sequence: str) -> str:
-    """Reason that names the first character that is not a standard residue, or ""."""
-    for position, letter in enumerate(sequence, start=1):
-        if letter in STANDARD:
-            continue
-        where = f"at position {position}"
-        if letter.isspace():
-            return f"blank {where}; remove it"
-        if letter.upper() in STANDARD:
-            return (
-                f"lower-case {letter!r} {where} in a sequence of mixed case (a D residue? masked?); "
-                "write the whole sequence in upper case"
-            )
-        remedy = REMEDIES.get(letter.upper(), "remove it")
-        return f"{letter!r} {where} is not one of the 20 standard residues; {remedy}"
-    return ""
 
 
 def _normalise(sequence: str) -> tuple[str, list[str]]:
@@ -67,22 +59,18 @@ def _normalise(sequence: str) -> tuple[str, list[str]]:
     return sequence, notes
 
 
-def check_sequence(sequence: str) -> str:
+def check_sequence(sequence: str, limits: Limits = PEPTIDES) -> str:
     """The sequence in upper case, or BetaFoldError that names the character, its position and the remedy.
 
-    Accepted are 10-30 of the 20 standard residues; all in lower case and a closing ``*`` are forgiven.
+    Accepted are the 20 standard residues, as many as ``limits`` says; all in lower case and a closing ``*`` are
+    forgiven.
     """
     sequence, _ = _normalise(sequence)
     if not sequence:
         raise BetaFoldError("the sequence is empty")
-    if reason := _wrong_character(sequence):
+    if reason := wrong_character(sequence):
         raise BetaFoldError(reason)
-    if not MIN_LENGTH <= len(sequence) <= MAX_LENGTH:
-        side = "shorter" if len(sequence) < MIN_LENGTH else "longer"
-        limit = MIN_LENGTH if len(sequence) < MIN_LENGTH else MAX_LENGTH
-        raise BetaFoldError(
-            f"{len(sequence)} residues, {side} than {limit}; give {MIN_LENGTH}-{MAX_LENGTH} residues"
-        )
+    limits.check(len(sequence))
     return sequence
 
 
@@ -128,7 +116,9 @@ def _lines(path: str | os.PathLike) -> tuple[list[str], list[tuple[str, str]]]:
     return lines[first:], [(f"line_{stray}", reason)]
 
 
-def read_fasta(path: str | os.PathLike) -> tuple[list[Record], list[tuple[str, str]]]:
+def read_fasta(
+    path: str | os.PathLike, limits: Limits = PEPTIDES
+) -> tuple[list[Record], list[tuple[str, str]]]:
     """Records that can be predicted, and ``(id, reason)`` for each that cannot, in file order.
 
     Iteration is fair-esm's: unlike Biopython's it keeps blanks inside a sequence, so that they can be
@@ -140,7 +130,7 @@ def read_fasta(path: str | os.PathLike) -> tuple[list[Record], list[tuple[str, s
     for position, (name, raw) in enumerate(read_alignment_lines(lines), start=1):
         identifier = ids.new(name, position)
         try:
-            sequence = check_sequence(raw)
+            sequence = check_sequence(raw, limits)
         except BetaFoldError as error:
             failures.append((identifier, str(error)))
             continue

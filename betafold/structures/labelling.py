@@ -1,71 +1,25 @@
-"""From one structure file to labelled samples, and a reason for everything that is left out."""
+"""From one file to labelled samples, and a reason for everything that is left out."""
 
+import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
 from betafold.errors import BetaFoldError
-from betafold.structures.chains import Chain, Polymer, bonded, is_bound, read_chains
+from betafold.structures.chains import Chain, bonded, read_chains
 from betafold.structures.duplicates import earlier_copy
-from betafold.structures.fragments import FragmentOptions, fragments
+from betafold.structures.exchange import Item, read_items
 from betafold.structures.header import Header
-from betafold.structures.quality import Segment, breaks, model_fault, residue_faults, segments
+from betafold.structures.naming import is_exchange_file
+from betafold.structures.plan import LabelOptions, Plan, plan_chain, plan_trace
+from betafold.structures.quality import Segment, model_fault
 from betafold.structures.reader import read_structure
 from betafold.structures.rejections import Rejection
-from betafold.structures.samples import MAX_LENGTH, MIN_LENGTH, Sample, sample_id
+from betafold.structures.samples import Sample, sample_id
 from betafold_ext import torsions_batch
 
 DISULFIDE = 2.5  # Angstrom between SG atoms; the bond is 2.05
-
-
-@dataclass(frozen=True)
-class LabelOptions:
-    """Choices of the labelling step."""
-
-    fragments: FragmentOptions = field(default_factory=FragmentOptions)
-    duplicate_rmsd: float = 1.0  # Angstrom; copies of a sequence in one entry closer than this are one sample
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Stretches of a chain to make samples of, their kind, and why the rest is left out."""
-
-    rejected: list[tuple[int, int, str]]  # start, stop, reason
-    usable: list[Segment] = field(default_factory=list)  # of 10 residues or more
-    stretches: list[Segment] = field(default_factory=list)  # what becomes a sample
-    kind: str = "fragment"
-
-
-def _plan(chain: Chain, polymers: list[Polymer], options: FragmentOptions, key: str) -> _Plan:
-    """Decide what a chain gives: a peptide as a whole, fragments, or nothing."""
-    n = len(chain)
-    if n < MIN_LENGTH:
-        return _Plan([(0, n, f"chain of {n} residues, shorter than {MIN_LENGTH}")])
-    if np.isnan(chain.coords[:, (0, 2)]).all():
-        return _Plan([(0, n, "CA-only chain: N and C atoms are missing")])
-    faults = residue_faults(chain)
-    # A chain of which the experiment holds more than is seen is not a peptide.
-    is_peptide = n <= MAX_LENGTH and chain.full_length <= MAX_LENGTH
-    foreign = [reason for reason in faults.values() if reason.startswith(("D residue", "modified"))]
-    if is_peptide and foreign:
-        # Beside such a residue the backbone does what the sequence of standard residues would not.
-        return _Plan([(0, n, f"peptide with {', '.join(foreign)}")])
-    found = segments(chain)
-    rejected = [(i, i + 1, reason) for i, reason in faults.items()]
-    rejected += [(i - 1, i + 1, reason) for i, reason in breaks(chain).items()]
-    rejected += [
-        (s.start, s.stop, f"unbroken stretch of {len(s)} residues, shorter than {MIN_LENGTH}")
-        for s in found
-        if len(s) < MIN_LENGTH
-    ]
-    usable = [segment for segment in found if len(segment) >= MIN_LENGTH]
-    if is_peptide and len(found) == 1:
-        kind = "bound" if is_bound(chain, polymers) else "free"
-        return _Plan(rejected, usable, usable, kind)
-    if n <= MAX_LENGTH:
-        return _Plan(rejected, usable, usable)
-    return _Plan(rejected, usable, fragments(usable, options, key))
 
 
 def _disulfides(sg: np.ndarray) -> tuple[tuple[int, int], ...]:
@@ -97,7 +51,7 @@ def _sample(
         sequence=chain.sequence[span],
         coords=models[0].astype(np.float32),
         torsions=torsions_batch(models[0][None])[0].astype(np.float32),
-        mask=np.ones(len(segment), bool),
+        mask=np.isfinite(models[0]).all((1, 2)),
         kind=kind,
         entry=entry,
         chain=chain.id,
@@ -113,7 +67,7 @@ def _sample(
 
 
 class _Entry:
-    """Collects what one structure file gives."""
+    """Collects what one entry gives."""
 
     def __init__(self, name: str, header: Header, options: LabelOptions):
         self.name, self.header, self.options = name, header, options
@@ -124,15 +78,14 @@ class _Entry:
     def _reject(self, chain: Chain, start: int, stop: int, reason: str) -> None:
         self.rejections.append(Rejection(self.name, chain.id, chain.span(start, stop), reason))
 
-    def add(self, chain: Chain, polymers: list[Polymer]) -> None:
-        plan = _plan(chain, polymers, self.options.fragments, f"{self.name}_{chain.id}")
+    def add(self, chain: Chain, plan: Plan) -> None:
         for rejected in plan.rejected:
             self._reject(chain, *rejected)
-        if plan.stretches:
+        if plan.samples:
             for number, reason in chain.left_out.items():
                 self._reject(chain, 0, len(chain), f"model {number} left out: {reason}")
-        for segment in plan.stretches:
-            self._add_segment(chain, segment, plan.kind)
+        for segment, kind in plan.samples:
+            self._add_segment(chain, segment, kind)
         self._earlier.append((chain, plan.usable))
 
     def _add_segment(self, chain: Chain, segment: Segment, kind: str) -> None:
@@ -146,23 +99,81 @@ class _Entry:
             self._reject(chain, segment.start, segment.stop, f"model {number} left out: {reason}")
 
 
+def label_file(
+    path: str | os.PathLike, entry: str, options: LabelOptions, resolution: float = math.nan
+) -> tuple[list[Sample], list[Rejection]]:
+    """Samples of one file of either kind, see :func:`label_structure` and :func:`label_items`."""
+    if is_exchange_file(path):
+        return label_items(path, entry, options)
+    return label_structure(path, entry, options, resolution)
+
+
 def label_structure(
-    path: str | os.PathLike, entry: str, options: LabelOptions
+    path: str | os.PathLike, entry: str, options: LabelOptions, resolution: float = math.nan
 ) -> tuple[list[Sample], list[Rejection]]:
     """Samples of one structure file, and everything in it that is left out.
 
-    A file that cannot be read gives no sample and one rejection; nothing is raised for it.
+    ``resolution`` counts where the file states none. A file that cannot be read gives no sample and one
+    rejection; nothing is raised for it.
     """
     try:
         structure = read_structure(path)
     except BetaFoldError as error:
         return [], [Rejection(entry, "", "", str(error))]
-    if "THEORETICAL MODEL" in structure.header.method:
+    header = structure.header
+    if "THEORETICAL MODEL" in header.method:
         return [], [Rejection(entry, "", "", "a theoretical model, not an experimental structure")]
+    if math.isnan(header.resolution):
+        header = replace(header, resolution=resolution)
     chains, polymers = read_chains(structure)
     if not chains:
         return [], [Rejection(entry, "", "", "no protein or peptide chain")]
-    collected = _Entry(entry, structure.header, options)
+    collected = _Entry(entry, header, options)
     for chain in chains:
-        collected.add(chain, polymers)
+        collected.add(chain, plan_chain(chain, polymers, options, f"{entry}_{chain.id}"))
     return collected.samples, collected.rejections
+
+
+def label_items(
+    path: str | os.PathLike, entry: str, options: LabelOptions
+) -> tuple[list[Sample], list[Rejection]]:
+    """Samples of one file in the JSON exchange format, and its items that are left out.
+
+    ``entry`` stands in the rejections of items that have no name of their own. Nothing is raised for a file that
+    cannot be read.
+    """
+    samples, rejections = [], []
+    try:
+        for number, name, item in read_items(path):
+            if isinstance(item, Item):
+                found, left_out = _label_item(item, options)
+                samples += found
+                rejections += [replace(row, reason=f"{row.reason} (item {number})") for row in left_out]
+            else:
+                rejections.append(Rejection(name or entry, "", "", f"{item} (item {number})"))
+    except BetaFoldError as error:
+        rejections.append(Rejection(entry, "", "", str(error).removeprefix(f"{path}: ")))
+    return samples, rejections
+
+
+def _label_item(item: Item, options: LabelOptions) -> tuple[list[Sample], list[Rejection]]:
+    chain = item.as_chain()
+    collected = _Entry(item.entry, Header(), options)
+    if item.ca_only:
+        collected.add(chain, plan_trace(chain, options))
+    else:
+        collected.add(chain, plan_chain(chain, [chain.polymer], options, f"{item.entry}_{chain.id}"))
+    return [_shifted(sample, item.start) for sample in collected.samples], collected.rejections
+
+
+def _shifted(sample: Sample, by: int) -> Sample:
+    """The sample as part of a chain that has ``by`` more residues, all unknown, in front."""
+    if not by:
+        return sample
+    start = sample.start + by
+    return replace(
+        sample,
+        id=sample_id(sample.entry, sample.chain, start, sample.length),
+        start=start,
+        parent="X" * by + sample.parent,
+    )

@@ -32,7 +32,7 @@ def _offsets(lengths: Iterable[int]) -> np.ndarray:
 
 def _stack(arrays: list[np.ndarray], shape: tuple[int, ...], dtype) -> np.ndarray:
     """Concatenate along rows; no arrays give zero rows of ``shape``."""
-    return np.concatenate([np.empty((0, *shape)), *arrays]).astype(dtype)
+    return np.concatenate([np.empty((0, *shape), dtype), *arrays], dtype=dtype, casting="unsafe")
 
 
 def _columns(samples: list[Sample]) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from betafold.errors import BetaFoldError
+from betafold.structures.folders import walk
 from betafold.structures.naming import WWPDB_STEM, entry_name, is_structure_file
 
 # "1abc_0.ent.gz": some chains of entry 1abc, cut out by somebody, number 0.
@@ -36,10 +37,9 @@ def list_mirror(folder: str | os.PathLike) -> tuple[list[Path], list[tuple[Path,
     if not folder.is_dir():
         raise BetaFoldError(f"{folder}: no such folder (--path names a folder of .pdb, .ent or .cif files)")
     candidates = defaultdict(list)
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for parent, _, names in walk(folder):
         for name in filter(is_structure_file, names):
-            candidates[entry_name(name)].append(Path(parent, name))
+            candidates[entry_name(name)].append(parent / name)
     if not candidates:
         raise BetaFoldError(f"{folder}: holds no .pdb, .ent or .cif file, gzipped or not")
     chosen, skipped = {}, []

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 SUFFIXES = re.compile(r"\.(pdb|ent|cif|mmcif|pdbx)(\.gz)?$", re.IGNORECASE)
+EXCHANGE_SUFFIXES = re.compile(r"\.jsonl?(\.gz)?$", re.IGNORECASE)
 WWPDB_STEM = re.compile(r"(?:pdb)?(\d[A-Za-z0-9]{3})", re.IGNORECASE)
 
 
@@ -20,3 +21,8 @@ def entry_name(path: str | os.PathLike) -> str:
     if wwpdb := WWPDB_STEM.fullmatch(stem):
         return wwpdb[1].lower()
     return re.sub(r"[^A-Za-z0-9.-]+", "-", stem).strip("-.") or "entry"
+
+
+def is_exchange_file(path: str | os.PathLike) -> bool:
+    """Whether the suffix is .json or .jsonl, gzipped or not: chains in the exchange format."""
+    return bool(EXCHANGE_SUFFIXES.search(Path(path).name))

@@ -8,6 +8,8 @@ import pandas as pd
 
 PARTS = ("train", "validation", "calibration", "test")
 FRACTIONS = (0.70, 0.08, 0.12, 0.10)
+PEPTIDES = ("free", "bound")
+STRATA = (*PEPTIDES, "chain", "fragment")  # the first kind that a cluster holds is its stratum
 # Which part comes first where a stratum has too few clusters for all.
 PRIORITY = ("train", "test", "calibration", "validation")
 # Clusters that may be held out have this many times the sequences that are to be held out, so that
@@ -18,8 +20,9 @@ HEADROOM = 2.0
 def assign_parts(table: pd.DataFrame, fractions: Sequence[float], seed: int) -> dict[int, str]:
     """Part of every cluster.
 
-    Clusters fall into three strata, so that each part gets its share of what evaluation is about: those with
-    a free peptide, those with a bound one, those with fragments only. See :func:`deal`.
+    Clusters fall into strata, so that each part gets its share of what evaluation is about: those with a free
+    peptide, those with a bound one, those with a whole chain, those with fragments only. Only a cluster's
+    samples of that kind (of both kinds of peptides) count. See :func:`deal`.
 
     Parameters
     ----------
@@ -33,9 +36,8 @@ def assign_parts(table: pd.DataFrame, fractions: Sequence[float], seed: int) -> 
     strata = defaultdict(dict)
     names = {}
     for cluster, group in table.groupby("cluster"):
-        peptides = group[group["kind"] != "fragment"]
-        counted = peptides if len(peptides) else group
-        kind = "free" if "free" in set(counted["kind"]) else counted["kind"].iloc[0]
+        kind = next(kind for kind in STRATA if (group["kind"] == kind).any())
+        counted = group[group["kind"].isin(PEPTIDES if kind in PEPTIDES else (kind,))]
         # The name makes the order independent of how clusters are numbered.
         names[cluster] = group["parent"].min()
         strata[kind][names[cluster]] = counted["sequence"].nunique()

@@ -1,5 +1,6 @@
 """Which residues of a chain can be learned from, and what is wrong with the others."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,12 +100,20 @@ def breaks(chain: Chain) -> dict[int, str]:
     }
 
 
-def segments(chain: Chain) -> list[Segment]:
-    """Maximal usable stretches of a chain, of any length."""
-    unusable, broken = residue_faults(chain), breaks(chain)
+def trace_breaks(ca: np.ndarray) -> dict[int, str]:
+    """Index of each residue whose CA, f8 [n, 3], is not where the next residue's can be -> the reason."""
+    distances = np.linalg.norm(np.diff(ca, axis=0), axis=-1)
+    return {
+        int(i) + 1: f"chain break: CA-CA {distances[i]:.2f} A between residues {i + 1} and {i + 2}"
+        for i in np.flatnonzero(_outside(distances, CA_CA))
+    }
+
+
+def segments(n: int, unusable: Container[int], broken: Container[int]) -> list[Segment]:
+    """Maximal stretches, of any length, of n residues: without ``unusable`` ones, cut before ``broken`` ones."""
     found, start = [], 0
-    for i in range(len(chain) + 1):
-        if i == len(chain) or i in unusable or i in broken:
+    for i in range(n + 1):
+        if i == n or i in unusable or i in broken:
             if i > start:
                 found.append(Segment(start, i))
             start = i + 1 if i in unusable else i

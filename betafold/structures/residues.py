@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from Bio.Data.IUPACData import protein_letters_3to1
+from Bio.Data.IUPACData import protein_letters_1to3, protein_letters_3to1
 
 from betafold.structures.reader import Atoms
 from betafold.structures.records import BACKBONE
@@ -21,6 +21,8 @@ LETTERS = {
     "GLH": "E",
     "LYN": "K",
 }
+# One-letter code -> three-letter code of the twenty standard residues.
+THREE_LETTER = {letter: name.upper() for letter, name in protein_letters_1to3.items()}
 # Chemical component codes of the D forms of the standard residues (glycine has none).
 D_RESIDUES = frozenset(
     ("DAL", "DAR", "DAS", "DCY", "DGL", "DGN", "DHI", "DIL", "DLE", "DLY")

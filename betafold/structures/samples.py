@@ -6,8 +6,9 @@ import numpy as np
 
 STANDARD = "ACDEFGHIKLMNPQRSTVWY"
 MIN_LENGTH = 10
-MAX_LENGTH = 30
-KINDS = ("free", "bound", "fragment")
+MAX_LENGTH = 30  # of peptides and fragments
+MAX_CHAIN_LENGTH = 512  # of whole chains
+KINDS = ("free", "bound", "fragment", "chain")
 
 
 def sample_id(entry: str, chain: str, start: int, length: int) -> str:
@@ -17,8 +18,9 @@ def sample_id(entry: str, chain: str, start: int, length: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A peptide, or a fragment of a longer chain, of L = 10-30 standard L-residues without a break.
+    """A peptide or a fragment of 10-30 residues, or a whole chain of 31-512: standard L-residues, no break.
 
+    A sample read from CA coordinates has NaN for N, C and all torsions, and a mask that is False throughout.
     Coordinates are in Angstrom, torsions in radians. Atoms stand in the order N, CA, C, torsions in the
     order phi, psi, omega; ``omega[i]`` turns about the bond between residues i and i + 1, so phi of the
     first and psi and omega of the last residue are NaN.
@@ -29,7 +31,7 @@ class Sample:
     coords: np.ndarray  # f4 [L, 3, 3], first model; NaN where an atom is missing
     torsions: np.ndarray  # f4 [L, 3], first model; NaN where undefined
     mask: np.ndarray  # bool [L], all three atoms present
-    kind: str  # "free" | "bound" | "fragment"
+    kind: str  # of KINDS: "free" and "bound" peptides, "fragment" of a longer chain, "chain"
     entry: str
     chain: str  # chain id as its authors gave it
     start: int  # index of the first residue in ``parent``
@@ -47,3 +49,8 @@ class Sample:
     @property
     def length(self) -> int:
         return len(self.sequence)
+
+    @property
+    def ca_only(self) -> bool:
+        """Whether only CA atoms are known, so that there is no torsion to learn from or to compare with."""
+        return not self.mask.any()

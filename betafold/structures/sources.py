@@ -1,6 +1,6 @@
 """Where structures come from, and the table of files that every later step starts from.
 
-results/structures.tsv          entry, path, shard; one row per structure file
+results/structures.tsv          entry, path, shard, resolution (if the source knows it); one row per file
 results/structures.skipped.tsv  entry, path, reason; what is not used
 results/structures.json         source, digests and provenance of the table
 results/structures/             the files themselves, where the source is not a folder of the user's
@@ -9,6 +9,7 @@ results/structures/             the files themselves, where the source is not a 
 import csv
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,16 +19,22 @@ from betafold.errors import BetaFoldError
 from betafold.files import write_beside
 from betafold.provenance import file_sha256, provenance
 from betafold.structures.embedded import ARCHIVE, LICENCE, fetch_embedded
+from betafold.structures.entries import Entry
+from betafold.structures.exchange import fetch_items
 from betafold.structures.mirror import list_mirror, pdb_id
 from betafold.structures.naming import entry_name
+from betafold.structures.pdbbind import list_pdbbind
 from betafold.structures.rcsb import fetch_entries, read_ids
 
+SOURCES = ("embedded", "mirror", "pdbbind", "json", "rcsb")
 MAX_SHARDS = 100
 DEFAULT_URL = "https://files.wwpdb.org"
 
 
 def shard_of(entry: str, shards: int) -> str:
     """Shard of an entry, "00" to "99": a fixed hash of its PDB id, so that cuts of an entry stay together."""
+    # Chains in the exchange format are named ENTRY_CHAIN_...; other entry names hold no "_".
+    entry = entry.split("_")[0]
     digest = hashlib.sha256((pdb_id(entry) or entry).encode()).digest()
     return f"{int.from_bytes(digest[:8], 'big') % shards:02d}"
 
@@ -47,8 +54,9 @@ def fetch_structures(
     Parameters
     ----------
     source
-        ``embedded``, ``mirror`` (``path``: folder) or ``rcsb`` (``ids``: file; ``base_url``; ``rate`` in
-        requests per second; ``retry_seconds``: first pause after a failure).
+        ``embedded``, ``mirror`` or ``pdbbind`` (``path``: folder), ``json`` (``path``: file in the exchange
+        format) or ``rcsb`` (``ids``: file; ``base_url``; ``rate`` in requests per second; ``retry_seconds``:
+        first pause after a failure).
     out
         Table to write; the other files stand beside it under the same stem.
     shards
@@ -64,21 +72,35 @@ def fetch_structures(
     out = Path(out)
     about = {"source": source, "shards": shards}
     if source == "embedded":
-        files, skipped = fetch_embedded(out.with_suffix("")), []
+        entries, skipped = _entries(fetch_embedded(out.with_suffix(""))), []
         about |= {"archive": ARCHIVE.filename, "archive_sha256": ARCHIVE.sha256, "licence": LICENCE}
     elif source == "mirror":
-        files, left_out = list_mirror(_given(path, "--path", "mirror"))
-        skipped = [(entry_name(file), str(file), reason) for file, reason in left_out]
+        files, left_out = list_mirror(_given(path, "--path", source))
+        entries, skipped = (
+            _entries(files),
+            [(entry_name(file), str(file), reason) for file, reason in left_out],
+        )
         about |= {"path": str(path)}
+    elif source == "pdbbind":
+        entries, skipped = list_pdbbind(_given(path, "--path", source))
+        about |= {"path": str(path)}
+    elif source == "json":
+        entries, skipped = fetch_items(_given(path, "--path", source), out.with_suffix(""))
+        about |= {"path": str(path), "path_sha256": file_sha256(path)}
     elif source == "rcsb":
         base_url = base_url or DEFAULT_URL
-        files, skipped = _fetch_list(_given(ids, "--ids", "rcsb"), out, base_url, rate, retry_seconds)
+        files, skipped = _fetch_list(_given(ids, "--ids", source), out, base_url, rate, retry_seconds)
+        entries = _entries(files)
         about |= {"base_url": base_url, "ids": str(ids), "ids_sha256": file_sha256(ids)}
     else:
-        raise BetaFoldError(f"--source {source}: must be embedded, mirror or rcsb")
-    _write_tables(out, files, skipped, about)
-    print(f"{out}: {len(files)} structure files in {shards} shards, {len(skipped)} skipped")
+        raise BetaFoldError(f"--source {source}: must be {', '.join(SOURCES[:-1])} or {SOURCES[-1]}")
+    _write_tables(out, entries, skipped, about)
+    print(f"{out}: {len(entries)} structure files in {shards} shards, {len(skipped)} skipped")
     return 0
+
+
+def _entries(files: Iterable[Path]) -> list[Entry]:
+    return [Entry(entry_name(file), file) for file in files]
 
 
 def _given(value, option: str, source: str):
@@ -102,20 +124,26 @@ def _fetch_list(
     return files, [(entry, "", reason) for entry, reason in bad + failures]
 
 
-def _write_tables(out: Path, files: list[Path], skipped: list[tuple[str, str, str]], about: dict) -> None:
+def _write_tables(out: Path, entries: list[Entry], skipped: list[tuple[str, str, str]], about: dict) -> None:
     """Write the table of files, the table of skipped ones and the provenance."""
     rows = sorted(
-        (entry_name(file), str(file), shard_of(entry_name(file), about["shards"])) for file in files
+        (
+            entry.name,
+            str(entry.path),
+            shard_of(entry.name, about["shards"]),
+            "" if math.isnan(entry.resolution) else f"{entry.resolution:g}",
+        )
+        for entry in entries
     )
     digest = hashlib.sha256()
-    for entry, file, _ in rows:
+    for entry, file, *_ in rows:
         digest.update(f"{entry}\t{file_sha256(file)}\n".encode())
     about = provenance("fetch", **about, entries=len(rows), data_sha256=digest.hexdigest())
     _write_tsv(out.with_suffix(".skipped.tsv"), ("entry", "path", "reason"), skipped)
     with write_beside(out.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(about, indent=1) + "\n")
     # The table comes last: it is what the workflow waits for.
-    _write_tsv(out, ("entry", "path", "shard"), rows)
+    _write_tsv(out, ("entry", "path", "shard", "resolution"), rows)
 
 
 def _write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -126,8 +154,8 @@ def _write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]
         writer.writerows([" ".join(str(value).split()) for value in row] for row in rows)
 
 
-def read_structures(path: str | os.PathLike, shard: str | int | None = None) -> list[tuple[str, Path]]:
-    """``(entry, path)`` of the files in a table, of one shard or of all.
+def read_structures(path: str | os.PathLike, shard: str | int | None = None) -> list[Entry]:
+    """The files in a table, of one shard or of all.
 
     Raises
     ------
@@ -138,7 +166,7 @@ def read_structures(path: str | os.PathLike, shard: str | int | None = None) -> 
         with open(path, newline="", encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle, delimiter="\t"))
             return [
-                (row["entry"], Path(row["path"]))
+                Entry(row["entry"], Path(row["path"]), float(row.get("resolution") or "nan"))
                 for row in rows
                 if shard is None or int(row["shard"]) == int(shard)
             ]

@@ -18,6 +18,7 @@ from betafold.provenance import file_sha256, provenance
 from betafold.structures.clusters import MAX_CHANCE, MAX_CHANCE_PEPTIDES, WORD, cluster_chains
 from betafold.structures.labels import SampleText, labels_attrs, read_texts
 from betafold.structures.parts import FRACTIONS, PARTS, assign_parts
+from betafold.structures.samples import KINDS
 
 COLUMNS = ("id", "sequence", "length", "kind", "parent", "cluster", "split")
 
@@ -115,7 +116,7 @@ def write_split(
 def count_samples(table: pd.DataFrame) -> pd.DataFrame:
     """Samples of each kind, and clusters, by part."""
     counts = pd.crosstab(table["split"], table["kind"]).reindex(PARTS, fill_value=0)
-    counts = counts.reindex(columns=["free", "bound", "fragment"], fill_value=0)
+    counts = counts.reindex(columns=list(KINDS), fill_value=0)
     clusters = table.groupby("split")["cluster"].nunique()
     return counts.assign(samples=counts.sum(axis=1), clusters=clusters.reindex(PARTS, fill_value=0))
 

@@ -41,7 +41,7 @@ def test_a_folder_with_good_and_bad_files(tmp_path, data_dir, capsys):
     rows = {row["entry"]: row["reason"] for row in rejected(tmp_path / "r.tsv")}
     assert "empty" in rows["empty"] and "HTML" in rows["page"] and "gzip" in rows["cut"]
     assert "taken by" in rows["5awl"] and len(rows) == 4
-    assert "2 samples (2 free, 0 bound, 0 fragment); 4 rejections" in capsys.readouterr().err
+    assert "2 samples (2 free, 0 bound, 0 fragment, 0 chain); 4 rejections" in capsys.readouterr().err
     attrs = labels_attrs(tmp_path / "labels.zarr" / "0")
     assert attrs["options"]["duplicate_rmsd"] == 1.0 and attrs["code_digest"]
 

@@ -10,8 +10,9 @@ from biotite.structure.io import pdb, pdbx
 
 from betafold.structures.chains import read_chains
 from betafold.structures.fragments import FragmentOptions
-from betafold.structures.labelling import LabelOptions, label_structure
+from betafold.structures.labelling import label_structure
 from betafold.structures.naming import entry_name
+from betafold.structures.plan import LabelOptions
 from betafold.structures.reader import read_structure
 from betafold.structures.samples import STANDARD
 

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from betafold.structures.chains import read_chains
-from betafold.structures.quality import breaks, chiral_volumes, residue_faults, segments
+from betafold.structures.quality import breaks, chiral_volumes, residue_faults
+from betafold.structures.quality import segments as unbroken
 from betafold.structures.reader import read_structure
 from betafold.structures.residues import LETTERS
+
+
+def segments(chain):
+    return unbroken(len(chain), residue_faults(chain), breaks(chain))
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_mirror_table_and_provenance(tmp_path, capsys):
     assert "2 structure files in 3 shards, 1 skipped" in capsys.readouterr().out
     assert [row["entry"] for row in rows(out)] == ["1abc", "x"]
     assert [row["entry"] for row in rows(out.with_suffix(".skipped.tsv"))] == ["1abc"]
-    assert {entry for shard in range(3) for entry, _ in read_structures(out, shard)} == {"1abc", "x"}
+    assert {entry.name for shard in range(3) for entry in read_structures(out, shard)} == {"1abc", "x"}
     about = json.loads(out.with_suffix(".json").read_text())
     assert {"git_commit", "code_digest", "data_sha256", "path"} <= about.keys()
     put(tmp_path / "pdb" / "x.pdb", ATOM * 2)
@@ -197,6 +197,7 @@ def test_embedded_source_writes_the_table(tmp_path, monkeypatch):
             "entry": "1abc",
             "path": str(tmp_path / "structures/ab/pdb1abc.ent.gz"),
             "shard": shard_of("1abc", 2),
+            "resolution": "",
         }
     ]
     assert json.loads(out.with_suffix(".json").read_text())["archive_sha256"] == embedded.ARCHIVE.sha256
