@@ -22,7 +22,7 @@ void run_batch(Kernel kernel, const void *args, int64_t n_items, int64_t grain, 
 /* A helper is worth starting for this much work. */
 #define NANOSECONDS_PER_THREAD 200e3
 /* More pieces than threads even out rows of unequal cost and cores that are busy with something else. */
-#define PIECES_PER_THREAD 4
+#define PIECES_PER_THREAD 16
 
 typedef struct {
     Kernel kernel;

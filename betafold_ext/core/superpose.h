@@ -88,7 +88,8 @@ static void start_side(Side *side)
 static void load_tile(Side *side, int64_t n, int64_t first, int count)
 {
     vreal columns[3 * TILE];
-    prefetch_next_block(side->rows, 3 * n, 3 * first, 3 * count);
+    if (side->rows[0] != side->rows[LANES - 1]) /* one reference stays in the cache */
+        prefetch_next_block(side->rows, 3 * n, 3 * first, 3 * count);
     if (count == TILE)
         load_columns(side->rows, 3 * first, 3 * TILE, columns);
     else
