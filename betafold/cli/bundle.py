@@ -27,9 +27,9 @@ def run(args) -> int:
     from betafold.prediction.bundle import CALIBRATION, write_bundle
     from betafold.prediction.confidence import read_calibration
     from betafold.provenance import file_sha256
-    from betafold.training.checkpoint import load_checkpoint
+    from betafold.training.checkpoint import read_checkpoint
 
-    model, meta = load_checkpoint(args.checkpoint)
+    stored = read_checkpoint(args.checkpoint)
     calibration = None
     if args.calibration:
         path = Path(args.calibration)
@@ -39,5 +39,5 @@ def run(args) -> int:
             raise BetaFoldError(
                 f"{path}: calibration of another checkpoint than {args.checkpoint}; calibrate again"
             )
-    write_bundle(args.out, model, meta, calibration, args.half, args.note)
+    write_bundle(args.out, stored, calibration, args.half, args.note)
     return 0

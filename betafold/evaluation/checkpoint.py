@@ -9,33 +9,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from betafold.embeddings.store import check_weights, read_embeddings
 from betafold.errors import BetaFoldError
 from betafold.evaluation import baselines, table
 from betafold.files import write_beside
-from betafold.prediction.conformers import Conformers, ConformerSettings, build_conformers
+from betafold.models.inputs import inference_batches, pad_inputs
+from betafold.models.stored import StoredModel
+from betafold.prediction.candidates import DEFAULT_SETTINGS, ConformerSettings
+from betafold.prediction.conformers import Conformers, build_conformers
 from betafold.provenance import file_sha256, provenance
 from betafold.structures.labels import labels_attrs, read_labels
+from betafold.structures.samples import Sample
 from betafold.structures.split import read_split
-from betafold.training.checkpoint import load_checkpoint
+from betafold.training.checkpoint import read_checkpoint
 from betafold.training.device import choose_device
 
 SPLITS = ("validation", "calibration", "test")
-BATCH = 128
 MAX_FRAGMENTS = 1000
-DEFAULT_SETTINGS = ConformerSettings()
 
 
 def evaluate_checkpoint(
     checkpoint: Path,
     labels: Sequence[Path],
-    embeddings: Sequence[Path],
+    embeddings: Sequence[Path] | None,
     split_path: Path,
     out: Path,
     *,
     name: str | None = None,
+    weights: str | None = None,
     device: str = "auto",
     seed: int = 0,
     settings: ConformerSettings = DEFAULT_SETTINGS,
@@ -47,18 +51,22 @@ def evaluate_checkpoint(
     For ``out`` = ``DIR/NAME.tsv`` these are ``DIR/NAME.residues.tsv.gz`` and ``DIR/NAME.json``. The
     model's rows carry ``name``, by default NAME. Of the fragments of each held-out part at most
     ``max_fragments`` are evaluated (see :func:`thin`): those of one chain overlap and say little more.
+    ``embeddings`` are for families that read them, ``weights`` for those that adapt a backbone (None = its usual
+    source). Peptides that are longer than the model takes are left out, of the baselines too.
     """
     name = name or out.stem
     if name in baselines.METHODS:
         raise BetaFoldError(f"--name {name}: that is a baseline's name; call the model something else")
     torch.set_num_threads(n_threads)
     device = choose_device(device)
-    model, meta = load_checkpoint(checkpoint, device)
-    features, attrs = read_embeddings(embeddings)
-    check_weights(attrs, meta["weights_sha256"], f"the checkpoint {checkpoint}")
+    stored = read_checkpoint(checkpoint)
+    features = _features(stored, embeddings, checkpoint)
     split = read_split(split_path)
-    train, held_out = _divide(read_labels(labels), split, features)
+    train, held_out = _divide(read_labels(labels), split, stored.max_length)
     held_out = thin(held_out, split, max_fragments)
+    if features is not None:
+        _check_features(held_out, features)
+    model = stored.build(weights, device)
     conformers = _conformers(model, device, held_out, features, seed, settings, n_threads)
 
     predictions = [_of_item(conformers.coords, index, sample) for index, sample in enumerate(held_out)]
@@ -75,8 +83,8 @@ def evaluate_checkpoint(
         checkpoint_sha256=file_sha256(checkpoint),
         split_sha256=file_sha256(split_path),
         data_sha256=sorted(labels_attrs(path)["data_sha256"] for path in labels),
-        weights_sha256=meta["weights_sha256"],
-        training=meta,
+        weights_sha256=stored.meta["weights_sha256"],
+        training=stored.meta,
         conformers=asdict(settings),
         seed=seed,
         peptides=len(held_out),
@@ -91,9 +99,25 @@ def evaluate_checkpoint(
         table.write_table(pd.concat(rows, ignore_index=True), partial)
 
 
-def _divide(samples: list, split: pd.DataFrame, features: dict) -> tuple[list, list]:
-    """Training samples and held-out samples; every held-out one must have features."""
-    known = [sample for sample in samples if sample.id in split.index]
+def _features(
+    stored: StoredModel, embeddings: Sequence[Path] | None, checkpoint: Path
+) -> dict[str, np.ndarray] | None:
+    """Embeddings by sample id, made with the weights the model was trained on; None for families that read none."""
+    if not stored.family.reads_embeddings:
+        return None
+    if not embeddings:
+        raise BetaFoldError(
+            f"{checkpoint}: a {stored.family_name} model reads embeddings; make them with `betafold embed`, "
+            "give --embeddings"
+        )
+    features, attrs = read_embeddings(embeddings)
+    check_weights(attrs, stored.meta["weights_sha256"], f"the checkpoint {checkpoint}")
+    return features
+
+
+def _divide(samples: list[Sample], split: pd.DataFrame, max_length: int) -> tuple[list[Sample], list[Sample]]:
+    """Training samples and held-out samples of at most ``max_length`` residues."""
+    known = [sample for sample in samples if sample.id in split.index and sample.length <= max_length]
     train = [sample for sample in known if split.at[sample.id, "split"] == "train"]
     held_out = [sample for sample in known if split.at[sample.id, "split"] in SPLITS]
     if not train or not held_out:
@@ -101,12 +125,15 @@ def _divide(samples: list, split: pd.DataFrame, features: dict) -> tuple[list, l
             f"the split holds {len(train)} training and {len(held_out)} held-out peptides of these labels; "
             "make split and labels from the same data"
         )
+    return train, held_out
+
+
+def _check_features(held_out: list[Sample], features: dict[str, np.ndarray]) -> None:
     missing = [sample.id for sample in held_out if sample.id not in features]
     if missing:
         raise BetaFoldError(
             f"no embedding for {len(missing)} peptides, {missing[0]} the first; run betafold embed on the same labels"
         )
-    return train, held_out
 
 
 def thin(samples: list, split: pd.DataFrame, max_fragments: int) -> list:
@@ -130,30 +157,26 @@ def _of_item(values: np.ndarray, index: int, sample) -> np.ndarray:
     return values[:, index, : len(sample.sequence)].astype(np.float64)
 
 
-def _conformers(model, device, samples, features, seed, settings, n_threads) -> Conformers:
+def _conformers(
+    model: nn.Module,
+    device: torch.device,
+    samples: list[Sample],
+    features: dict[str, np.ndarray] | None,
+    seed: int,
+    settings: ConformerSettings,
+    n_threads: int,
+) -> Conformers:
     """Ranked conformers of all samples, run through the model in batches."""
     parts = []
-    for start in tqdm(range(0, len(samples), BATCH), desc="conformers", unit="batch", disable=None):
-        batch = samples[start : start + BATCH]
-        longest = max(len(sample.sequence) for sample in batch)
-        x = torch.zeros(len(batch), longest, model.config.input_dim)
-        mask = torch.zeros(len(batch), longest, dtype=torch.bool)
-        for row, sample in enumerate(batch):
-            x[row, : len(sample.sequence)] = torch.from_numpy(
-                np.asarray(features[sample.id], dtype=np.float32)
-            )
-            mask[row, : len(sample.sequence)] = True
+    batches = list(inference_batches([sample.length for sample in samples]))
+    for places in tqdm(batches, desc="conformers", unit="batch", disable=None):
+        batch = [samples[place] for place in places]
+        inputs = pad_inputs(
+            [sample.sequence for sample in batch],
+            None if features is None else [features[sample.id] for sample in batch],
+        )
         parts += _split_batch(
-            build_conformers(
-                model,
-                x.to(device),
-                mask.to(device),
-                [sample.sequence for sample in batch],
-                table.CONFORMERS,
-                seed,
-                settings,
-                n_threads,
-            )
+            build_conformers(model, inputs.to(device), table.CONFORMERS, seed, settings, n_threads)
         )
     return Conformers.stack(parts)
 

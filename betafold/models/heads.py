@@ -1,4 +1,4 @@
-"""Heads on the Transformer's residue features: torsions as sin/cos or as a mixture, and confidence."""
+"""Heads on residue vectors: torsions as sin/cos or as a mixture, and, for every family, confidence."""
 
 import math
 
@@ -106,26 +106,27 @@ class SinCosHead(nn.Module):
 
 
 class ConfidenceHead(nn.Module):
-    """Per-residue lDDT-CA of the structure built from the distribution's mode, as binned logits.
+    """Per-residue lDDT-CA of the model's single answer, as binned logits.
 
-    It reads features without passing gradients back, so that training it leaves the torsions as they are.
-    One attention block lets a residue see how sure its neighbours are: a residue's lDDT depends on every
-    torsion between it and the atoms around it.
+    It reads a model's residue vectors, and a few ``features`` that say how sure the model is of its answer,
+    without passing gradients back, so that training it leaves the structures as they are. One attention block
+    lets a residue see how sure its neighbours are: a residue's lDDT depends on everything between it and the
+    atoms around it.
     """
 
-    def __init__(self, d_model: int, width: int, bins: int, dropout: float):
+    def __init__(self, d_model: int, features: int, width: int, bins: int, dropout: float):
         super().__init__()
         self.norm = nn.LayerNorm(d_model)
         self.trunk = nn.Linear(d_model, width)
-        self.sharpness = nn.Linear(TorsionDistribution.FEATURES, width)
+        self.sharpness = nn.Linear(features, width)
         self.block = TransformerBlock(width, 2, 2 * width, dropout)
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, bins))
         nn.init.zeros_(self.out[1].weight)
         nn.init.zeros_(self.out[1].bias)
 
-    def forward(self, h: Tensor, distribution: TorsionDistribution, mask: Tensor) -> Tensor:
-        """Trunk features [B, L, d], distribution and mask [B, L] -> logits [B, L, bins]."""
-        x = self.trunk(self.norm(h.detach())) + self.sharpness(distribution.features())
+    def forward(self, h: Tensor, features: Tensor, mask: Tensor) -> Tensor:
+        """Residue vectors [B, L, d], features [B, L, F] and mask [B, L] -> logits [B, L, bins]."""
+        x = self.trunk(self.norm(h.detach())) + self.sharpness(features.detach())
         return self.out(self.block(x, mask)[0])
 
 

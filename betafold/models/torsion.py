@@ -34,14 +34,22 @@ class TorsionConfig:
 class TorsionOutput:
     """What a forward pass gives for B peptides of up to L residues."""
 
+    h: Tensor  # [B, L, d_model], what the heads read
     distribution: TorsionDistribution
     sincos: Tensor | None  # [B, L, 3, 2], the baseline head's raw output
     plddt_logits: Tensor | None  # [B, L, bins] over lDDT in [0, 1]; None where not asked for
     attention: Tensor  # [layers, B, H, L, L]
 
+    @property
+    def features(self) -> Tensor:
+        """What the confidence head reads beside ``h`` [B, L, FEATURES]."""
+        return self.distribution.features()
+
 
 class TorsionModel(nn.Module):
     """Input projection, Transformer encoder, torsion head and confidence head."""
+
+    family = "torsion"
 
     def __init__(self, config: TorsionConfig):
         super().__init__()
@@ -61,19 +69,19 @@ class TorsionModel(nn.Module):
         )
         self.torsions = MixtureHead(d, config.components) if config.head == "mixture" else SinCosHead(d)
         self.confidence = ConfidenceHead(
-            d, config.confidence_width, config.confidence_bins, config.confidence_dropout
+            d,
+            TorsionDistribution.FEATURES,
+            config.confidence_width,
+            config.confidence_bins,
+            config.confidence_dropout,
         )
-
-    def encode(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Residue features x [B, L, input_dim] -> h [B, L, d_model], attention [layers, B, H, L, L]."""
-        return self.encoder(self.project(x), mask)
 
     def forward(self, x: Tensor, mask: Tensor, confidence: bool = True) -> TorsionOutput:
         """Residue features x [B, L, input_dim] and mask [B, L] (True = residue) -> output.
 
         Values at padded places are finite and mean nothing. ``confidence=False`` leaves that head out.
         """
-        h, attention = self.encode(x, mask)
+        h, attention = self.encoder(self.project(x), mask)
         distribution, sincos = self.torsions(h)
-        plddt_logits = self.confidence(h, distribution, mask) if confidence else None
-        return TorsionOutput(distribution, sincos, plddt_logits, attention)
+        plddt_logits = self.confidence(h, distribution.features(), mask) if confidence else None
+        return TorsionOutput(h, distribution, sincos, plddt_logits, attention)

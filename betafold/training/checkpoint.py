@@ -3,51 +3,52 @@
 import os
 import pickle
 import zipfile
-from dataclasses import asdict
 
 import torch
+from torch import nn
 
 from betafold.errors import BetaFoldError
 from betafold.files import write_beside
-from betafold.models.torsion import TorsionConfig, TorsionModel
+from betafold.models.stored import StoredModel
 
 FORMAT = "betafold-checkpoint-1"
 
 
-def save_checkpoint(
-    path: str | os.PathLike, model: TorsionModel, meta: dict, state: dict | None = None
-) -> None:
+def save_checkpoint(path: str | os.PathLike, model: nn.Module, meta: dict, state: dict | None = None) -> None:
     """Write ``model`` and ``meta`` (plain values only) to ``path`` in one step.
 
-    ``state`` is a state dict to store in the place of the model's present one.
+    ``state`` is what ``Family.state`` once gave, to store in the place of the model's present one.
     """
-    state = model.state_dict() if state is None else state
-    payload = {
-        "format": FORMAT,
-        "config": asdict(model.config),
-        "state": {name: tensor.detach().cpu() for name, tensor in state.items()},
-        "meta": meta,
-    }
+    stored = StoredModel.of(model, meta, state)
+    payload = {"format": FORMAT, **stored.describe(), "state": stored.state, "meta": meta}
     with write_beside(path) as partial:
         torch.save(payload, partial)
 
 
-def load_checkpoint(path: str | os.PathLike, device: str = "cpu") -> tuple[TorsionModel, dict]:
-    """Model in evaluation mode on ``device``, and the ``meta`` it was saved with.
+def read_checkpoint(path: str | os.PathLike) -> StoredModel:
+    """What the file ``path`` holds, not yet built.
 
     Only tensors and plain values are unpickled (``weights_only``), so a file from a stranger is safe to open.
     Raises BetaFoldError for a file that is missing, damaged or no checkpoint of this program.
     """
     payload = read_payload(path, FORMAT)
     try:
-        model = TorsionModel(TorsionConfig(**payload["config"]))
-        model.load_state_dict(payload["state"])
-        meta = dict(payload["meta"])
-    except (KeyError, TypeError, ValueError, RuntimeError):
+        return StoredModel.from_description(str(path), payload, payload["state"], dict(payload["meta"]))
+    except (KeyError, TypeError, ValueError):
         raise BetaFoldError(
             f"{path}: the checkpoint was made by another version of BetaFold; train it again"
         ) from None
-    return model.to(device).eval(), meta
+
+
+def load_checkpoint(
+    path: str | os.PathLike, device: torch.device | str = "cpu", weights: str | None = None
+) -> tuple[nn.Module, dict]:
+    """Model in evaluation mode on ``device``, and the ``meta`` it was saved with.
+
+    ``weights`` is where a family that adapts a backbone finds it; see ``StoredModel.build``.
+    """
+    stored = read_checkpoint(path)
+    return stored.build(weights, device), stored.meta
 
 
 def read_payload(path: str | os.PathLike, expected: str) -> dict:

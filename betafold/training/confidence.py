@@ -1,14 +1,15 @@
-"""Second stage: fit the confidence head to how right the finished torsion model is.
+"""Second stage: fit the confidence head to how right the finished model's single answer is.
 
 The head first learns from training peptides, which are many, and then, shortly and at a lower rate, from
-the validation split, which is honest: on its own training peptides the torsion model is better than it will
-ever be again, so a head that has seen only those promises too much. The validation split has chosen the
-epoch, but no weight of the torsion model was fitted to it; nothing here reads the calibration or test split.
+the validation split, which is honest: on its own training peptides the model is better than it will ever be
+again, so a head that has seen only those promises too much. The validation split has chosen the epoch, but
+no other weight was fitted to it; nothing here reads the calibration or test split.
 
-Measured on 7,861 samples of a PDB subset, within the validation split (rank correlation of predicted and
-true lDDT per residue; mean of predicted minus true): validation only 0.417, -0.005 and both in turn 0.432,
--0.006, cross-fitted; training only 0.444, +0.015, one fit. E[cos] of the distribution alone reaches 0.269.
-The order was also compared once on the calibration split of the embedded data; the test split was not used.
+Measured with the torsion family on 7,861 samples of a PDB subset, within the validation split (rank
+correlation of predicted and true lDDT per residue; mean of predicted minus true): validation only 0.417,
+-0.005 and both in turn 0.432, -0.006, cross-fitted; training only 0.444, +0.015, one fit. E[cos] of the
+distribution alone reaches 0.269. The order was also compared once on the calibration split of the embedded
+data; the test split was not used.
 """
 
 from dataclasses import dataclass
@@ -18,14 +19,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from betafold.models.distributions import TorsionDistribution
 from betafold.models.heads import ConfidenceHead
 from betafold.models.losses import confidence_error, weighted_mean
-from betafold.models.torsion import TorsionModel
+from betafold.training.config import TrainingConfig
 from betafold.training.dataset import PeptideDataset, ordered_batches
 from betafold.training.optimiser import learning_rate, parameter_groups
-from betafold.training.spec import TrainingConfig
-from betafold.training.targets import mode_ca, residue_lddt
+from betafold.training.targets import residue_lddt
+from betafold.training.trainer import Trainer
 
 TRAINING_PEPTIDES = 2000  # more make the stage longer, not better
 TUNING_RATE = 0.3  # learning rate on the validation split, relative to that on the training split
@@ -33,27 +33,22 @@ TUNING_RATE = 0.3  # learning rate on the validation split, relative to that on 
 
 @dataclass(frozen=True)
 class _Fixed:
-    """What the frozen torsion model makes of one batch."""
+    """What the frozen model makes of one batch."""
 
     h: Tensor  # [B, L, d]
-    distribution: TorsionDistribution
+    features: Tensor  # [B, L, F]
     mask: Tensor  # [B, L]
     lddt: Tensor  # [B, L], NaN where not defined
     weight: Tensor  # [B, L]
 
 
-def fit_confidence(
-    model: TorsionModel,
-    training: PeptideDataset,
-    validation: PeptideDataset,
-    config: TrainingConfig,
-    device: torch.device,
-) -> list[dict]:
-    """Train ``model.confidence`` in place; nothing else changes.
+def fit_confidence(trainer: Trainer) -> list[dict]:
+    """Train the confidence head of ``trainer.evaluated`` in place; nothing else changes.
 
     Returns one row per epoch: ``stage``, ``epoch``, ``learning_rate`` and ``train_loss`` (cross-entropy in
     nats per residue).
     """
+    config, training = trainer.config, trainer.training
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     chosen = rng.permutation(len(training))[:TRAINING_PEPTIDES].tolist()
@@ -61,10 +56,10 @@ def fit_confidence(
     rows = []
     for stage, dataset, indices, epochs, rate in (
         ("confidence", training, chosen, config.confidence_epochs, peak),
-        ("confidence_tuning", validation, None, config.confidence_tuning_epochs, TUNING_RATE * peak),
+        ("confidence_tuning", trainer.validation, None, config.confidence_tuning_epochs, TUNING_RATE * peak),
     ):
-        fixed = _run_torsion_model(model, dataset, indices, config.batch_size, device)
-        history = _fit(model.confidence, fixed, epochs, rate, config, rng)
+        fixed = _run_frozen(trainer, dataset, indices)
+        history = _fit(trainer.evaluated.confidence, fixed, epochs, rate, config, rng)
         rows += [{"stage": stage, **row} for row in history]
     return rows
 
@@ -88,7 +83,7 @@ def _fit(
             rate = learning_rate(step, steps, peak, config.warmup)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            logits = head(batch.h, batch.distribution, batch.mask)
+            logits = head(batch.h, batch.features, batch.mask)
             loss = weighted_mean(confidence_error(logits, batch.lddt), batch.weight)
             optimiser.zero_grad()
             loss.backward()
@@ -101,21 +96,15 @@ def _fit(
 
 
 @torch.no_grad()
-def _run_torsion_model(
-    model: TorsionModel,
-    dataset: PeptideDataset,
-    indices: list[int] | None,
-    batch_size: int,
-    device: torch.device,
-) -> list[_Fixed]:
-    """Features, distributions and lDDT of the peptides ``indices`` (None = all), batch by batch."""
+def _run_frozen(trainer: Trainer, dataset: PeptideDataset, indices: list[int] | None) -> list[_Fixed]:
+    """What the confidence head reads and its targets for the peptides ``indices`` (None = all), by batch."""
+    model, device = trainer.evaluated, trainer.device
     model.eval()
     fixed = []
-    for batch in dataset.loader(ordered_batches(dataset.lengths, batch_size, indices)):
+    for batch in dataset.loader(ordered_batches(dataset.lengths, trainer.config.batch_size, indices)):
         batch = batch.to(device)
-        h, _ = model.encode(batch.x, batch.mask)
-        distribution, _ = model.torsions(h)
-        lddt = residue_lddt(mode_ca(distribution, batch.lengths), batch.coords, batch.lengths).to(device)
+        output = trainer.forward(model, batch)
+        lddt = residue_lddt(trainer.answer(output, batch), batch.coords, batch.lengths).to(device)
         weight = batch.residue_weight * lddt.isfinite()
-        fixed.append(_Fixed(h, distribution, batch.mask, lddt, weight))
+        fixed.append(_Fixed(output.h, output.features, batch.mask, lddt, weight))
     return fixed

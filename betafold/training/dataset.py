@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,24 +13,20 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from betafold.errors import BetaFoldError
+from betafold.models.inputs import Inputs, residue_mask
 from betafold.structures.samples import Sample
 
 BUCKET = 20  # batches whose peptides are sorted by length together
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B peptides padded to the longest of them, L residues."""
+class Batch(Inputs):
+    """Inputs of B peptides, and what is known about them."""
 
-    x: Tensor  # f4 [B, L, D], 0 where padded
-    mask: Tensor  # bool [B, L], True = residue
     torsions: Tensor  # f4 [B, L, 3] radians, NaN where undefined or padded
     coords: Tensor  # f4 [B, L, 3, 3] Angstrom, NaN where missing or padded
     weight: Tensor  # f4 [B], how much a peptide counts
     lengths: Tensor  # i8 [B]
-
-    def to(self, device: torch.device) -> "Batch":
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     @property
     def residue_weight(self) -> Tensor:
@@ -37,27 +34,42 @@ class Batch:
         return self.weight[:, None] * self.mask
 
 
+class Item(NamedTuple):
+    """One peptide of a dataset; the fields of a Batch without padding."""
+
+    sequence: str
+    x: Tensor | None
+    torsions: Tensor
+    coords: Tensor
+    weight: float
+
+
 class PeptideDataset(Dataset):
-    """Samples held in memory, embeddings in half precision until a batch needs them."""
+    """Samples held in memory, embeddings (where a model reads any) in half precision until a batch needs them."""
 
     def __init__(
         self,
         samples: list[Sample],
-        embeddings: dict[str, np.ndarray],
+        embeddings: dict[str, np.ndarray] | None = None,
         weights: dict[str, float] | None = None,
     ):
         """``weights`` maps a kind to how much its samples count (default 1)."""
         self.samples = samples
-        self.embeddings = [_embedding(sample, embeddings) for sample in samples]
+        self.embeddings = (
+            None if embeddings is None else [_embedding(sample, embeddings) for sample in samples]
+        )
         self.weights = [(weights or {}).get(sample.kind, 1.0) for sample in samples]
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, float]:
+    def __getitem__(self, index: int) -> Item:
         sample = self.samples[index]
-        x = torch.from_numpy(np.asarray(self.embeddings[index], dtype=np.float32))
-        return x, torch.from_numpy(sample.torsions), torch.from_numpy(sample.coords), self.weights[index]
+        x = None
+        if self.embeddings is not None:
+            x = torch.from_numpy(np.asarray(self.embeddings[index], dtype=np.float32))
+        torsions, coords = torch.from_numpy(sample.torsions), torch.from_numpy(sample.coords)
+        return Item(sample.sequence, x, torsions, coords, self.weights[index])
 
     def loader(self, batches: list[list[int]]) -> DataLoader:
         """Padded batches of the given indices."""
@@ -82,14 +94,15 @@ def _embedding(sample: Sample, embeddings: dict[str, np.ndarray]) -> np.ndarray:
     return x
 
 
-def collate(items: list[tuple[Tensor, Tensor, Tensor, float]]) -> Batch:
+def collate(items: list[Item]) -> Batch:
     """Pad the dataset's items to one batch."""
-    x, torsions, coords, weight = zip(*items, strict=True)
-    lengths = torch.tensor([len(row) for row in x])
+    sequences, x, torsions, coords, weight = zip(*items, strict=True)
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
     nan = float("nan")
     return Batch(
-        x=pad_sequence(x, batch_first=True),
-        mask=torch.arange(int(lengths.max())) < lengths[:, None],
+        sequences=list(sequences),
+        mask=residue_mask(lengths),
+        x=None if x[0] is None else pad_sequence(x, batch_first=True),
         torsions=pad_sequence(torsions, batch_first=True, padding_value=nan),
         coords=pad_sequence(coords, batch_first=True, padding_value=nan),
         weight=torch.tensor(weight, dtype=torch.float32),

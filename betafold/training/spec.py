@@ -1,55 +1,48 @@
 """A spec: the YAML file that describes a model and its training."""
 
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
+from typing import Any
 
 import jsonschema
 import yaml
 
 from betafold.errors import BetaFoldError
-from betafold.models.torsion import TorsionConfig
-
-SCHEMA = "model.schema.yaml"
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """The keys of the ``training`` section of a spec; the schema says what they mean."""
-
-    seed: int = 7
-    epochs: int = 60
-    patience: int = 8
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    warmup: float = 0.05
-    weight_decay: float = 0.1
-    gradient_clip: float = 1.0
-    ema: float = 0.99
-    omega_weight: float = 0.5
-    kind_weights: dict[str, float] = field(
-        default_factory=lambda: {"free": 3.0, "bound": 3.0, "fragment": 1.0}
-    )
-    confidence_epochs: int = 15
-    confidence_tuning_epochs: int = 10
-    confidence_learning_rate: float = 1e-3
-    confidence_weight_decay: float = 0.1
+from betafold.models.families import DEFAULT, FAMILIES, Family
+from betafold.training.config import TrainingConfig
+from betafold.training.families import trainer_class
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A model and how it is trained."""
+    """A model of some family and how it is trained."""
 
-    model: TorsionConfig
+    model: Any  # the family's config
     training: TrainingConfig
+    family_name: str = DEFAULT
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.family_name]
 
     def as_dict(self) -> dict:
-        return asdict(self)
+        """Plain values, in the sections of the file."""
+        return {
+            "family": self.family_name,
+            "model": asdict(self.model),
+            "training": asdict(self.training),
+        }
 
 
-def schema() -> dict:
-    """The JSON schema of a spec, as it lies in the package."""
-    return yaml.safe_load(files("betafold.models").joinpath(SCHEMA).read_text())
+def schema(family: str = DEFAULT) -> dict:
+    """The JSON schema of a family's spec: its own keys and those that all families share."""
+    folder = files("betafold.models")
+    own = yaml.safe_load(folder.joinpath(f"{family}.schema.yaml").read_text())
+    shared = yaml.safe_load(folder.joinpath("shared.schema.yaml").read_text())
+    for section, keys in shared.items():
+        own["properties"][section]["properties"] |= keys
+    return own
 
 
 def read_spec(path: str | os.PathLike, **overrides) -> Spec:
@@ -69,22 +62,28 @@ def read_spec(path: str | os.PathLike, **overrides) -> Spec:
     mistakes = [f"{path}: {mistake}" for mistake in find_mistakes(values)]
     if mistakes:
         raise BetaFoldError("\n".join(mistakes))
-    training = TrainingConfig(**values.get("training", {}))
-    kinds = TrainingConfig().kind_weights | training.kind_weights
+    family = _family_name(values)
+    config = trainer_class(family).Config
+    training = config(**values.get("training", {}))
+    kinds = config().kind_weights | training.kind_weights
     given = {key: value for key, value in overrides.items() if value is not None}
-    return Spec(TorsionConfig(**values["model"]), replace(training, kind_weights=kinds, **given))
+    training = replace(training, kind_weights=kinds, **given)
+    return Spec(FAMILIES[family].config(values["model"]), training, family)
 
 
 def find_mistakes(values) -> list[str]:
     """One line for every mistake in the content of a spec."""
-    validator = jsonschema.Draft202012Validator(schema())
+    name = _family_name(values)
+    if name not in FAMILIES:
+        return [f"family: {name} is not one of {', '.join(FAMILIES)}"]
+    validator = jsonschema.Draft202012Validator(schema(name))
     errors = sorted(validator.iter_errors(values), key=lambda error: list(map(str, error.absolute_path)))
     mistakes = [_line(error) for error in errors]
-    if not mistakes:
-        model = TorsionConfig(**values["model"])
-        if model.d_model % model.heads:
-            mistakes.append(f"model.d_model: {model.d_model} is not a multiple of heads ({model.heads})")
-    return mistakes
+    return mistakes or FAMILIES[name].mistakes(FAMILIES[name].config(values["model"]))
+
+
+def _family_name(values) -> str:
+    return str(values.get("family", DEFAULT)) if isinstance(values, dict) else DEFAULT
 
 
 def _line(error: jsonschema.ValidationError) -> str:

@@ -1,14 +1,17 @@
 """Figures on a held-out split."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from betafold.models.losses import torsion_terms
-from betafold.models.torsion import TorsionModel
-from betafold.training.dataset import PeptideDataset, ordered_batches
-from betafold.training.targets import ca_rmsd, mode_ca
+from betafold.models.inputs import inference_batches
+from betafold.training.targets import ca_rmsd
 
-BATCH_SIZE = 128
+if TYPE_CHECKING:
+    from betafold.training.trainer import Trainer
 
 
 class _Means:
@@ -29,30 +32,22 @@ class _Means:
 
 
 @torch.no_grad()
-def validate(
-    model: TorsionModel, dataset: PeptideDataset, device: torch.device, omega_weight: float
-) -> dict[str, float]:
-    """Loss terms per residue, ``phi_mae`` and ``psi_mae`` in degrees, ``ca_rmsd`` in Angstrom of the mode.
+def validate(trainer: Trainer) -> dict[str, float]:
+    """``loss``, its terms, the family's own figures, and ``ca_rmsd`` of the single answer in Angstrom.
 
     Peptides are weighted as in training.
     """
+    model, dataset = trainer.evaluated, trainer.validation
     model.eval()
     means = _Means()
-    for batch in dataset.loader(ordered_batches(dataset.lengths, BATCH_SIZE)):
-        batch = batch.to(device)
-        output = model(batch.x, batch.mask, confidence=False)
-        for name, term in torsion_terms(output, batch.torsions).items():
-            means.add(name, term, batch.residue_weight)
-        error = torch.rad2deg(_circular_distance(output.distribution.mode(), batch.torsions))
-        means.add("phi_mae", error[..., 0], batch.residue_weight)
-        means.add("psi_mae", error[..., 1], batch.residue_weight)
-        rmsd = ca_rmsd(mode_ca(output.distribution, batch.lengths), batch.coords, batch.lengths)
+    order = sorted(range(len(dataset)), key=lambda index: dataset.lengths[index])
+    batches = inference_batches([dataset.lengths[index] for index in order])
+    for batch in dataset.loader([[order[place] for place in places] for places in batches]):
+        batch = batch.to(trainer.device)
+        output = trainer.forward(model, batch)
+        for name, values in (trainer.terms(output, batch) | trainer.figures(output, batch)).items():
+            means.add(name, *values)
+        rmsd = ca_rmsd(trainer.answer(output, batch), batch.coords, batch.lengths)
         means.add("ca_rmsd", rmsd, batch.weight.cpu())
     figures = means.result()
-    return {"loss": figures["phi_psi"] + omega_weight * figures["omega"], **figures}
-
-
-def _circular_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Absolute difference in [0, pi]; NaN where either is."""
-    difference = a - b
-    return torch.atan2(difference.sin(), difference.cos()).abs()
+    return {"loss": trainer.total(figures), **figures}

@@ -6,6 +6,7 @@ import torch
 
 from betafold.embeddings.esm2 import load_esm2
 from betafold.embeddings.layouts import check_canonical, read_weights, write_canonical
+from betafold.models.stored import StoredModel
 from betafold.models.torsion import TorsionConfig, TorsionModel
 from betafold.prediction.bundle import read_bundle, write_bundle
 from betafold.prediction.confidence import Calibration, Isotonic
@@ -78,7 +79,7 @@ def meta(encoder):
 @pytest.fixture(scope="session")
 def bundle_dir(tmp_path_factory, meta):
     folder = tmp_path_factory.mktemp("bundles") / "tiny"
-    write_bundle(folder, random_model(), meta, make_calibration())
+    write_bundle(folder, StoredModel.of(random_model(), meta), make_calibration())
     return folder
 
 

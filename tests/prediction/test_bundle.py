@@ -5,6 +5,7 @@ import torch
 
 from betafold.cli.__main__ import main
 from betafold.errors import BetaFoldError
+from betafold.models.stored import StoredModel
 from betafold.prediction import bundle as bundles
 from betafold.prediction.bundle import load_model, read_bundle, write_bundle
 from betafold.prediction.confidence import write_calibration
@@ -23,23 +24,23 @@ def torsions(model):
 @pytest.mark.parametrize("head", ["mixture", "sincos"])
 def test_a_bundle_gives_the_same_model(tmp_path, meta, head):
     model = random_model(head=head)
-    write_bundle(tmp_path / "b", model, meta, make_calibration(), note="ten peptides")
+    write_bundle(tmp_path / "b", StoredModel.of(model, meta), make_calibration(), note="ten peptides")
     loaded = read_bundle(tmp_path / "b")
-    torch.testing.assert_close(torsions(loaded.model), torsions(model), rtol=0, atol=0)
-    assert loaded.model_sha256 == bundles.model_sha256(model)
+    torch.testing.assert_close(torsions(loaded.stored.build()), torsions(model), rtol=0, atol=0)
+    assert loaded.model_sha256 == StoredModel.of(model, meta).sha256
     assert (loaded.name, loaded.meta, loaded.calibration) == ("b", meta, make_calibration())
     assert json.loads((tmp_path / "b/model.json").read_text())["note"] == "ten peptides"
 
 
 def test_half_precision_is_small_and_close(tmp_path, meta):
     model = random_model()
-    write_bundle(tmp_path / "full", model, meta)
-    write_bundle(tmp_path / "half", model, meta, half=True)
+    write_bundle(tmp_path / "full", StoredModel.of(model, meta))
+    write_bundle(tmp_path / "half", StoredModel.of(model, meta), half=True)
     size = {name: (tmp_path / name / "model.safetensors").stat().st_size for name in ("full", "half")}
     assert size["half"] < 0.65 * size["full"]
     half = read_bundle(tmp_path / "half")
-    assert half.model_sha256 != bundles.model_sha256(model)
-    difference = torsions(half.model) - torsions(model)
+    assert half.model_sha256 != StoredModel.of(model, meta).sha256
+    difference = torsions(half.stored.build()) - torsions(model)
     assert torch.atan2(difference.sin(), difference.cos()).abs().max() < 0.02
     assert half.calibration is None and half.conformers.ranking == "medoid"
 
@@ -68,17 +69,17 @@ def test_models_are_found_by_name_folder_and_checkpoint(tmp_path, meta, bundle_d
     ],
 )
 def test_a_damaged_bundle_is_refused_in_one_line(tmp_path, meta, damage, message):
-    write_bundle(tmp_path / "b", random_model(), meta, make_calibration())
+    write_bundle(tmp_path / "b", StoredModel.of(random_model(), meta), make_calibration())
     damage(tmp_path / "b")
     with pytest.raises(BetaFoldError, match=message) as caught:
         read_bundle(tmp_path / "b")
     assert "\n" not in str(caught.value)
 
 
-def test_other_esm_weights_are_refused(tmp_path, meta, encoder):
-    write_bundle(tmp_path / "b", random_model(), meta | {"weights_sha256": "0" * 64})
+def test_other_esm_weights_are_refused(tmp_path, meta, encoder, weights):
+    write_bundle(tmp_path / "b", StoredModel.of(random_model(), meta | {"weights_sha256": "0" * 64}))
     with pytest.raises(BetaFoldError, match=f"{encoder.weights_sha256[:12]} do not fit model 'b'"):
-        Predictor(read_bundle(tmp_path / "b"), encoder)
+        Predictor(read_bundle(tmp_path / "b"), weights)
 
 
 def test_the_bundle_command(tmp_path, meta, capsys):
@@ -95,5 +96,5 @@ def test_the_bundle_command(tmp_path, meta, capsys):
 
 
 def test_a_checkpoint_without_weights_digest_is_refused(tmp_path):
-    with pytest.raises(BetaFoldError, match="does not say which ESM-2 weights"):
-        write_bundle(tmp_path / "b", random_model(), {})
+    with pytest.raises(BetaFoldError, match="does not say which frozen weights"):
+        write_bundle(tmp_path / "b", StoredModel.of(random_model(), {}))

@@ -7,13 +7,10 @@ import torch
 
 import betafold_ext
 from betafold.models.distributions import TorsionDistribution
-from betafold.prediction.conformers import (
-    ConformerSettings,
-    build_conformers,
-    choose,
-    peptide_conformers,
-    sequence_seed,
-)
+from betafold.models.inputs import pad_inputs
+from betafold.prediction.candidates import ConformerSettings, sequence_seed
+from betafold.prediction.conformers import build_conformers, choose, rank_candidates
+from betafold.prediction.torsion import draw
 from tests.prediction.conftest import PEPTIDES, random_model
 
 SEQUENCES = list(PEPTIDES.values())
@@ -26,12 +23,14 @@ def features(sequence):
     return torch.randn(len(sequence), 40, generator=generator)
 
 
-def batch(sequences, pad=0):
-    length = max(map(len, sequences)) + pad
-    x, mask = torch.zeros(len(sequences), length, 40), torch.zeros(len(sequences), length, dtype=torch.bool)
-    for row, sequence in enumerate(sequences):
-        x[row, : len(sequence)], mask[row, : len(sequence)] = features(sequence), True
-    return x, mask, sequences
+def batch(sequences):
+    return pad_inputs(sequences, [features(sequence).numpy() for sequence in sequences])
+
+
+def conformers_of(distribution, length, num_models, settings):
+    """Conformers of one peptide with a distribution of its own."""
+    candidates = draw(distribution, np.full(length, 80.0), "A" * length, 0, settings)
+    return rank_candidates(candidates, num_models, settings.ranking)
 
 
 def single(phi_psi, weights, kappa=200.0, length=12, cis=0.001):
@@ -57,7 +56,7 @@ def ca(conformers, rank, item):
 
 
 def test_shapes_ranges_and_padding():
-    result = build_conformers(random_model(), *batch(SEQUENCES), num_models=3, settings=SETTINGS)
+    result = build_conformers(random_model(), batch(SEQUENCES), num_models=3, settings=SETTINGS)
     longest = max(map(len, SEQUENCES))
     assert result.coords.shape == (3, len(SEQUENCES), longest, 3, 3)
     assert result.lengths.tolist() == list(map(len, SEQUENCES))
@@ -76,9 +75,9 @@ def test_shapes_ranges_and_padding():
 @pytest.mark.parametrize("ranking", ["medoid", "mode"])
 def test_a_peptide_does_not_depend_on_its_batch(ranking):
     model, settings = random_model(), ConformerSettings(ranking=ranking, samples=16)
-    together = build_conformers(model, *batch(SEQUENCES, pad=2), num_models=3, settings=settings)
+    together = build_conformers(model, batch(SEQUENCES), num_models=3, settings=settings)
     for order in (SEQUENCES[::-1], [SEQUENCES[2]]):
-        other = build_conformers(model, *batch(order), num_models=3, settings=settings)
+        other = build_conformers(model, batch(order), num_models=3, settings=settings)
         here, there = SEQUENCES.index(SEQUENCES[2]), order.index(SEQUENCES[2])
         for rank in range(3):
             np.testing.assert_allclose(ca(other, rank, there), ca(together, rank, here), atol=2e-3)
@@ -87,9 +86,9 @@ def test_a_peptide_does_not_depend_on_its_batch(ranking):
 
 def test_the_seed_decides_and_fewer_models_are_a_prefix():
     model = random_model()
-    first = build_conformers(model, *batch(SEQUENCES), num_models=4, seed=5, settings=SETTINGS)
-    again = build_conformers(model, *batch(SEQUENCES), num_models=2, seed=5, settings=SETTINGS)
-    other = build_conformers(model, *batch(SEQUENCES), num_models=4, seed=6, settings=SETTINGS)
+    first = build_conformers(model, batch(SEQUENCES), num_models=4, seed=5, settings=SETTINGS)
+    again = build_conformers(model, batch(SEQUENCES), num_models=2, seed=5, settings=SETTINGS)
+    other = build_conformers(model, batch(SEQUENCES), num_models=4, seed=6, settings=SETTINGS)
     np.testing.assert_array_equal(first.coords[:2], again.coords)
     assert np.nanmax(np.abs(first.coords - other.coords)) > 0.1
     assert sequence_seed("AAA", 1) != sequence_seed("AAA", 2) != sequence_seed("AAC", 2)
@@ -99,7 +98,7 @@ def test_rank_one_is_the_candidate_of_least_expected_rmsd():
     """Against biotite's superposition, over all candidates: with K = S + 1 candidates all but one are returned."""
     distribution = single([(-63, -42), (-120, 130)], [0.6, 0.4], kappa=30.0)
     settings = ConformerSettings(samples=12)
-    result = peptide_conformers(distribution, np.full(12, 80.0), "A" * 12, 12, 0, settings)
+    result = conformers_of(distribution, 12, 12, settings)
     generator = torch.Generator().manual_seed(sequence_seed("A" * 12, 0))
     samples = distribution.sample(12, generator)[:, 0]
     candidates = torch.cat([distribution.mode(), samples]).numpy()
@@ -118,7 +117,7 @@ def test_rank_one_is_the_candidate_of_least_expected_rmsd():
 def test_mode_ranking_puts_the_most_probable_torsions_first():
     distribution = single([(-63, -42), (-120, 130)], [0.9, 0.1])
     settings = ConformerSettings(ranking="mode", samples=16)
-    result = peptide_conformers(distribution, np.full(12, 80.0), "A" * 12, 2, 0, settings)
+    result = conformers_of(distribution, 12, 2, settings)
     np.testing.assert_allclose(np.degrees(result.torsions[0, 0, :, :2]), [(-63, -42)] * 12, atol=0.5)
 
 
@@ -136,7 +135,7 @@ def test_the_ranks_show_the_alternatives():
             parts = [helix.sample(n - n // 4, generator), strand.sample(n // 4, generator)]
             return torch.cat(parts)
 
-    result = peptide_conformers(EitherOr(), np.full(12, 80.0), "A" * 12, 2, 0, SETTINGS)
+    result = conformers_of(EitherOr(), 12, 2, SETTINGS)
     psi = np.degrees(result.torsions[:, 0, :-1, 1])
     assert abs(np.median(psi[0]) + 42) < 15 and abs(np.median(psi[1]) - 130) < 15
     assert result.plddt[1].mean() < result.plddt[0].mean()
@@ -146,7 +145,7 @@ def test_the_ranks_show_the_alternatives():
 def test_cis_peptide_bonds_appear_as_often_as_predicted():
     distribution = single([(-63, -42)], [1.0], length=30, cis=0.25)
     settings = ConformerSettings(samples=100)
-    result = peptide_conformers(distribution, np.full(30, 80.0), "P" * 30, 100, 0, settings)
+    result = conformers_of(distribution, 30, 100, settings)
     cis = np.abs(result.torsions[..., 2]) < math.pi / 2
     assert cis.mean() == pytest.approx(0.25, abs=0.04)  # 3000 draws: five standard errors
     bond = np.linalg.norm(np.diff(result.coords[0, 0, :, 1], axis=0), axis=1)
@@ -167,4 +166,4 @@ def test_wrong_settings():
     with pytest.raises(ValueError, match="at least 2"):
         ConformerSettings(samples=1)
     with pytest.raises(ValueError, match="1-16"):
-        build_conformers(random_model(), *batch(SEQUENCES), num_models=17, settings=SETTINGS)
+        build_conformers(random_model(), batch(SEQUENCES), num_models=17, settings=SETTINGS)

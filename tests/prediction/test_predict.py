@@ -8,6 +8,8 @@ import prody
 import pytest
 
 from betafold.cli.__main__ import main
+from betafold.models import inputs as inputs_module
+from betafold.models.stored import StoredModel
 from betafold.prediction import predict as predict_module
 from betafold.prediction.bundle import write_bundle
 from betafold.prediction.predict import Predictor, predict_folder
@@ -76,8 +78,8 @@ def test_the_contract(command, fasta, out):
         assert bounds == pytest.approx([0.8 * predicted, 1.5 * predicted, 2 * predicted], abs=0.02)
 
 
-def test_confidence_is_the_calibrated_one(fasta, bundle, encoder):
-    predictor = Predictor(bundle, encoder)
+def test_confidence_is_the_calibrated_one(fasta, bundle, weights):
+    predictor = Predictor(bundle, weights)
     records, _ = read_fasta(fasta)
     for prediction in predictor.predict(records[:2]):
         raw = predictor.conformers([prediction.record.sequence], 1)
@@ -88,7 +90,7 @@ def test_confidence_is_the_calibrated_one(fasta, bundle, encoder):
 
 
 def test_without_calibration_the_summary_says_so(command, fasta, out, tmp_path, meta):
-    write_bundle(tmp_path / "raw", random_model(), meta)
+    write_bundle(tmp_path / "raw", StoredModel.of(random_model(), meta))
     assert command(fasta, "--model", tmp_path / "raw") == 0
     assert {row["status"] for row in summary(out).values()} == {"uncalibrated"}
     assert {row["rmsd_bound_90"] for row in summary(out).values()} == {""}
@@ -102,6 +104,7 @@ def test_bad_records_are_skipped_and_named(command, fasta, out, capsys):
     assert set(failed(out)) == {"short", "x", "long"}
     assert set(summary(out)) == {*PEPTIDES, "a_b"}
     error = capsys.readouterr().err
+    assert "long: 31 residues, longer than 30; model tiny takes 10-30 residues" in error
     assert "x: 'X' at position 10" in error and "Traceback" not in error
 
 
@@ -206,9 +209,9 @@ def test_names_never_collide(command, out, tmp_path):
             assert prody.parsePDB(str(out / name)).ca.getSequence() == row["sequence"]
 
 
-def test_an_interrupted_run_leaves_whole_files_and_goes_on(fasta, out, bundle, encoder, monkeypatch):
+def test_an_interrupted_run_leaves_whole_files_and_goes_on(fasta, out, bundle, weights, monkeypatch):
     records, _ = read_fasta(fasta)
-    predictor = Predictor(bundle, encoder)
+    predictor = Predictor(bundle, weights)
     whole = Predictor.predict
 
     def interrupted(self, records, num_models):
@@ -228,7 +231,7 @@ def test_an_interrupted_run_leaves_whole_files_and_goes_on(fasta, out, bundle, e
     assert set(summary(out)) == set(PEPTIDES)
 
 
-def test_a_result_that_is_not_finite_is_a_failure(fasta, out, bundle, encoder, monkeypatch):
+def test_a_result_that_is_not_finite_is_a_failure(fasta, out, bundle, weights, monkeypatch):
     place = predict_module.place_o_cb
 
     def broken(coords):
@@ -237,16 +240,16 @@ def test_a_result_that_is_not_finite_is_a_failure(fasta, out, bundle, encoder, m
 
     monkeypatch.setattr(predict_module, "place_o_cb", broken)
     records, _ = read_fasta(fasta)
-    outcome = predict_folder(Predictor(bundle, encoder), records, [("x", "bad")], out)
+    outcome = predict_folder(Predictor(bundle, weights), records, [("x", "bad")], out)
     assert set(failed(out)) == {"x", "chignolin"} and "chignolin" not in summary(out)
     assert outcome.status == 2
 
 
-def test_batches_do_not_matter(bundle, encoder, monkeypatch):
+def test_batches_do_not_matter(bundle, weights, monkeypatch):
     records = [Record(f"r{i}", "", sequence) for i, sequence in enumerate([*PEPTIDES.values()] * 2)]
-    predictor = Predictor(bundle, encoder)
+    predictor = Predictor(bundle, weights)
     one = {p.record.id: p for p in predictor.predict(records, 2)}
-    monkeypatch.setattr(predict_module, "BATCH", 3)
+    monkeypatch.setattr(inputs_module, "PEPTIDES", 3)
     two = {p.record.id: p for p in predictor.predict(records[::-1], 2)}
     for identifier, prediction in one.items():
         for left, right in zip(prediction.structures, two[identifier].structures, strict=True):

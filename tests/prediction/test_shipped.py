@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import betafold_ext
-from betafold.embeddings.esm2 import load_esm2
 from betafold.embeddings.weights import WHEEL, cache_folder
 from betafold.prediction.bundle import DEFAULT, load_model
 from betafold.prediction.predict import Predictor
@@ -23,7 +22,7 @@ def shipped():
 
 def test_it_is_calibrated_and_says_where_it_comes_from(shipped):
     assert shipped.calibration is not None
-    assert shipped.calibration.provenance["weights_sha256"] == shipped.esm_sha256
+    assert shipped.calibration.provenance["weights_sha256"] == shipped.weights_sha256
     assert shipped.meta["finished"]
     assert shipped.meta["n_training"] > 1000
     assert len(shipped.meta["git_commit"]) >= 40
@@ -39,7 +38,7 @@ def test_known_helices_are_predicted_as_helices(shipped):
     weights = cache_folder() / f"{WHEEL.project}-{WHEEL.version}.safetensors"
     if not weights.is_file():
         pytest.skip("the ESM-2 weights of the wheel are not in the cache; `make` puts them there")
-    predictor = Predictor(shipped, load_esm2(weights), seed=0, n_threads=1)
+    predictor = Predictor(shipped, str(weights))
     sequences = HELICES | NOT_HELICES
     conformers = predictor.conformers(list(sequences.values()), 1)
     confidence = dict(zip(sequences, conformers.mean_plddt[0], strict=True))

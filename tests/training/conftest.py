@@ -7,7 +7,8 @@ import pytest
 import betafold_ext
 from betafold.models.torsion import TorsionConfig
 from betafold.structures.samples import KINDS, STANDARD, Sample
-from betafold.training.spec import Spec, TrainingConfig
+from betafold.training.spec import Spec
+from betafold.training.torsion import TorsionTraining
 
 DIM = 8
 HELIX, STRAND = (-1.1, -0.73, np.pi), (-2.1, 2.3, np.pi)
@@ -50,6 +51,6 @@ def small_spec():
         model = TorsionConfig(
             input_dim=DIM, d_model=16, layers=1, heads=2, ffn=32, head=head, components=4, confidence_width=8
         )
-        return Spec(model, TrainingConfig(**(quick | training)))
+        return Spec(model, TorsionTraining(**(quick | training)))
 
     return make

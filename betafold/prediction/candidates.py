@@ -1,0 +1,55 @@
+"""The structures a peptide may have, as a model sees them: what every family hands over to be ranked."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+RANKINGS = ("medoid", "mode")
+
+
+@dataclass(frozen=True)
+class ConformerSettings:
+    """How candidates are drawn and rank 1 is chosen; part of what a calibration holds for.
+
+    Attributes:
+        ranking: ``medoid`` or ``mode``.
+        samples: draws per peptide; the largest number of conformers that can be asked for.
+        temperature: flattens (> 1) or sharpens (< 1) the distribution of the draws.
+    """
+
+    ranking: str = "medoid"
+    samples: int = 64
+    temperature: float = 1.0
+
+    def __post_init__(self):
+        if self.ranking not in RANKINGS:
+            raise ValueError(f"ranking must be one of {', '.join(RANKINGS)}, not {self.ranking!r}")
+        if self.samples < 2 or not self.temperature > 0:
+            raise ValueError("samples must be at least 2 and temperature positive")
+
+
+DEFAULT_SETTINGS = ConformerSettings()
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """C structures of one peptide of L residues: the model's single answer first, then samples.
+
+    The samples stand for what the model holds possible.
+
+    Attributes:
+        torsions: float32 [C, L, 3] phi, psi, omega in radians.
+        coords: float32 [C, L, 3, 3] N, CA, C in Angstrom.
+        plddt: [L] raw (uncalibrated) confidence in the single answer, 0-100.
+    """
+
+    torsions: np.ndarray
+    coords: np.ndarray
+    plddt: np.ndarray
+
+
+def sequence_seed(sequence: str, seed: int) -> int:
+    """Seed of a peptide's own random stream, so that its conformers don't depend on its batch or its order."""
+    digest = hashlib.sha256(f"{seed}:{sequence}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1  # torch takes non-negative 63-bit seeds
