@@ -5,13 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from betafold.structures.samples import KINDS
+
 ALPHA_PHI = (-100.0, -30.0)
 ALPHA_PSI = (-80.0, -5.0)
 """Right-handed helical basin of the Ramachandran plot, in degrees."""
 MIN_HELIX_RUN = 4
 """One turn of an alpha helix; shorter runs are turns or chance."""
 HELICAL_FRACTION = 0.5
-LENGTH_BANDS = ((10, 14), (15, 20), (21, 30))
+LENGTH_BANDS = ((10, 14), (15, 20), (21, 30), (31, 100), (101, 256), (257, 512))
 
 
 def helix_fraction(torsions: np.ndarray) -> float:
@@ -49,7 +51,7 @@ def strata(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     yield "all", "all", table
     yield "structure", "helical", table[table["helical"]]
     yield "structure", "not helical", table[~table["helical"]]
-    for kind in ("free", "bound", "fragment"):
+    for kind in KINDS:
         yield "kind", kind, table[table["kind"] == kind]
     bands = table["length"].map(length_band)
     for low, high in LENGTH_BANDS:

@@ -20,9 +20,9 @@ from betafold.reports import (
 from betafold.reports.inputs import Run
 from betafold.reports.style import data_uri, house_style
 from betafold.reports.wording import interval, number, percent
+from betafold.structures.samples import KINDS
 
 SPLITS = ("train", "validation", "calibration", "test")
-KINDS = ("free", "bound", "fragment")
 
 
 def write_report(run: Run, out: Path) -> None:
