@@ -16,6 +16,7 @@ STEPS = (
     "label",
     "rejected",
     "split",
+    "export",
     "embed",
     "train",
     "calibrate",

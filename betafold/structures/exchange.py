@@ -7,6 +7,7 @@ those of N, CA and C [seq_len][3][3], in Angstrom. ``pdb_code`` may be any name 
 one written here, ENTRY_CHAIN_FIRST-LAST, entry, chain and position are read back.
 """
 
+import gzip
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from betafold.structures.entries import Entry
 from betafold.structures.letters import wrong_character
 from betafold.structures.naming import entry_name
 from betafold.structures.residues import THREE_LETTER
-from betafold.structures.samples import MAX_CHAIN_LENGTH, MIN_LENGTH
+from betafold.structures.samples import MAX_CHAIN_LENGTH, MIN_LENGTH, Sample
 from betafold.structures.textfile import read_text
 
 KEYS = ("pdb_code", "sequence", "coords", "seq_len")
@@ -32,6 +33,7 @@ CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SAMPLE_ID = re.compile(r"(?P<entry>[^_]+)_(?P<chain>.+)_(?P<first>[1-9]\d*)-(?P<last>\d+)")
 ENTRY_AND_CHAIN = re.compile(r"(?P<entry>[^_]+)_(?P<chain>[^_]+)")
 BLANK = re.compile(r"\s*")
+DECIMALS = 3
 SHAPES = "[seq_len][3] (CA) or [seq_len][3][3] (N, CA, C)"
 
 
@@ -236,3 +238,26 @@ def fetch_items(
         if not entries:
             raise BetaFoldError(f"{path}: none of its {len(skipped)} items can be used: {skipped[0][2]}")
     return entries, skipped
+
+
+def write_items(path: Path, samples: list[Sample], atoms: str = "ca") -> list[tuple[int, str]]:
+    """Write samples to a .json file (a list) or a .jsonl file, gzipped if it ends in .gz, first models only.
+
+    Coordinates have three decimals, as in the PDB format. Returns ``(position, reason)`` of samples that cannot be
+    written.
+    """
+    lines, failures = [], []
+    for position, sample in enumerate(samples):
+        if not CODE.fullmatch(sample.id):
+            failures.append((position, "its id holds more than letters, digits and . _ -"))
+        elif atoms == "backbone" and sample.ca_only:
+            failures.append((position, "only CA atoms are known; use --atoms ca"))
+        else:
+            coords = sample.coords if atoms == "backbone" else sample.coords[:, 1]
+            lines.append(item_text(sample.id, sample.sequence, coords.astype(np.float64).round(DECIMALS)))
+    is_list = ".jsonl" not in path.name.lower()
+    text = "[\n" + ",\n".join(lines) + "\n]\n" if is_list else "".join(f"{line}\n" for line in lines)
+    data = text.encode("ascii")
+    # mtime: the same samples give the same bytes.
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    return failures
