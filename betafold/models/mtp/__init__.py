@@ -1,0 +1,1 @@
+"""The ProteinMTP family: structures from a language model's placeholder tokens."""

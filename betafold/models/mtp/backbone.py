@@ -1,0 +1,156 @@
+"""What a language model gives to the heads: hidden states of an input and of its placeholder tokens.
+
+One placeholder token is appended per residue. All of them start from the same trained embedding, and tell each other
+apart by their positions only. Their hidden states are split off from those of the input (ProteinMTP, steps 1 and 2).
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from betafold.errors import BetaFoldError
+from betafold.models.mtp.config import BackboneConfig
+
+PLACEHOLDER = "placeholder"
+
+
+@dataclass(frozen=True)
+class BackboneStates:
+    """Hidden states of B sequences of up to L residues, encoded as up to T tokens; 0 where padded."""
+
+    inputs: Tensor  # [B, T, D]
+    input_mask: Tensor  # bool [B, T], True = token
+    placeholders: Tensor | None  # [B, L, D]; None where none were appended
+    residues: Tensor | None  # [B, L, D], the residues' own tokens; None without one token per residue
+
+
+class Backbone(nn.Module, ABC):
+    """A frozen language model with adapters, and one trained placeholder embedding.
+
+    Attributes:
+        name: of the architecture or the directory.
+        dim: D, width of a hidden state.
+        identity: plain values: ``kind``, ``name``, ``weights_sha256`` of the frozen weights.
+        one_token_per_residue: whether every residue is a token of its own.
+    """
+
+    name: str
+    dim: int
+    identity: dict
+    one_token_per_residue: bool = True
+
+    def __init__(self, placeholder: Tensor):
+        super().__init__()
+        self.placeholder = nn.Parameter(placeholder.detach().clone().to(torch.float32))
+
+    @abstractmethod
+    def tokenise(self, sequence: str) -> tuple[list[int], int]:
+        """Token ids of ``sequence``, and how many of them stand before the first residue."""
+
+    @abstractmethod
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Token ids [B, T] -> embeddings [B, T, D]."""
+
+    @abstractmethod
+    def encode(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings [B, T, D] with mask [B, T] (True = token, on the left) -> last hidden states [B, T, D]."""
+
+    def forward(self, sequences: Sequence[str], n_placeholders: Tensor | None) -> BackboneStates:
+        """Hidden states of ``sequences``, each followed by ``n_placeholders`` [B] placeholders (None = no one).
+
+        Raises ValueError unless there is one placeholder per residue.
+        """
+        device = self.placeholder.device
+        lengths = torch.tensor([len(sequence) for sequence in sequences], device=device)
+        if n_placeholders is not None and not torch.equal(n_placeholders.to(device), lengths):
+            raise ValueError(
+                f"placeholders {n_placeholders.tolist()} for sequences of {lengths.tolist()} residues; "
+                "each residue has one"
+            )
+        encoded = [self.tokenise(sequence) for sequence in sequences]
+        sizes = torch.tensor([len(tokens) for tokens, _ in encoded], device=device)
+        starts = torch.tensor([start for _, start in encoded], device=device)
+        appended = torch.zeros_like(lengths) if n_placeholders is None else lengths
+        place = torch.arange(int((sizes + appended).max()), device=device)
+        tokens = torch.zeros(len(encoded), len(place), dtype=torch.long)
+        for row, (ids, _) in zip(tokens, encoded, strict=True):
+            row[: len(ids)] = torch.tensor(ids)
+        x = self.embed(tokens.to(device))
+        is_input = place < sizes[:, None]
+        mask = place < (sizes + appended)[:, None]
+        x = torch.where((mask & ~is_input)[..., None], self.placeholder.to(x.dtype), x)
+        hidden = self.encode(x, mask).to(self.placeholder.dtype)
+        residues = _rows(hidden, starts, lengths) if self.one_token_per_residue else None
+        placeholders = None if n_placeholders is None else _rows(hidden, sizes, lengths)
+        longest = int(sizes.max())
+        return BackboneStates(
+            inputs=hidden[:, :longest] * is_input[:, :longest, None],
+            input_mask=is_input[:, :longest],
+            placeholders=placeholders,
+            residues=residues,
+        )
+
+
+def _rows(hidden: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
+    """``lengths`` [B] rows of ``hidden`` [B, T, D] from ``starts`` [B] on, as [B, L, D], 0 where padded."""
+    offset = torch.arange(int(lengths.max()), device=hidden.device)
+    index = (starts[:, None] + offset).clamp(max=hidden.shape[1] - 1)
+    rows = hidden.gather(1, index[..., None].expand(-1, -1, hidden.shape[-1]))
+    return rows * (offset < lengths[:, None])[..., None]
+
+
+def build_backbone(
+    config: BackboneConfig, weights: str | None = None, device: torch.device | str = "cpu"
+) -> Backbone:
+    """The backbone of ``config`` on ``device``; ``weights`` takes the place of ``config.path``.
+
+    Raises BetaFoldError, in one line that says how to get it, where the backbone is missing.
+    """
+    source = weights or config.path
+    if config.kind == "esm2":
+        from betafold.models.mtp.esm2_backbone import Esm2Backbone
+
+        return Esm2Backbone(config, source, torch.device(device))
+    from betafold.models.mtp.causal_backbone import CausalBackbone
+
+    return CausalBackbone(config, source, torch.device(device))
+
+
+def add_lora(model: nn.Module, config: BackboneConfig) -> None:
+    """Freeze ``model`` and put adapters (float32) on its target modules, in place."""
+    model.requires_grad_(False)
+    if not config.lora.rank:
+        return
+    with warnings.catch_warnings():
+        # peft warns about targets of other architectures; those it doesn't find are an error below.
+        warnings.simplefilter("ignore")
+        from peft import LoraConfig, inject_adapter_in_model
+        from peft.tuners.tuners_utils import cast_adapter_dtype
+
+    settings = LoraConfig(
+        r=config.lora.rank,
+        lora_alpha=config.lora.alpha,
+        lora_dropout=config.lora.dropout,
+        target_modules=list(config.target_modules),
+        bias="none",
+    )
+    try:
+        inject_adapter_in_model(settings, model)
+    except ValueError as error:
+        targets = ", ".join(config.target_modules)
+        raise BetaFoldError(
+            f"model.backbone.lora.target_modules: the backbone has no linear layer called {targets}; "
+            f"it has {', '.join(_linear_names(model))}"
+        ) from error
+    cast_adapter_dtype(model, "default")
+
+
+def _linear_names(model: nn.Module) -> list[str]:
+    """Last parts of the names of the linear layers."""
+    return sorted(
+        {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    )

