@@ -18,7 +18,10 @@ CA_SCORES = (
         "n_compared",
         "ca_rmsd",
         "ca_rmsd_per_residue",
+        "ca_rmsd_mirror_image",
         "drmsd",
+        "distance_mae",
+        "distance_mse",
         "lddt",
         "gdt_ts",
         "gdt_ha",
@@ -28,6 +31,8 @@ CA_SCORES = (
     *("error_first_third", "error_middle_third", "error_last_third", "end_drift"),
 )
 THIRDS = CA_SCORES[-4:-1]
+
+MIRROR = np.array([1.0, 1.0, -1.0])
 
 Chains = list[np.ndarray]
 
@@ -66,7 +71,9 @@ def tm_d0(length: int) -> float:
 def ca_scores(predicted: Chains, native: Chains) -> dict[str, np.ndarray]:
     """Scores of CA traces [L_i, 3] in Angstrom (lDDT, GDT and TM-score on 0-1), each an array [B].
 
-    ``drmsd`` is the root mean square difference of all CA-CA distances. ``error_first_third`` and its two
+    ``distance_mae`` (Angstrom) and ``distance_mse`` (Angstrom squared) are the mean absolute and mean square
+    difference of the CA-CA distances of all pairs i < j; ``drmsd`` is the root of the latter, ``ca_rmsd_mirror_image``
+    the CA-RMSD of the prediction's mirror image, which distances cannot tell from it. ``error_first_third`` and its two
     companions are mean CA deviations along the chain after one superposition of the whole chain;
     ``end_drift`` is the mean deviation of the last third when only the first third is superposed, that is
     how far small torsion errors have carried the end of the chain.
@@ -85,7 +92,8 @@ def ca_scores(predicted: Chains, native: Chains) -> dict[str, np.ndarray]:
     values = {
         "ca_rmsd": rmsd,
         "ca_rmsd_per_residue": rmsd / lengths,
-        "drmsd": _distance_rmsd(ours, theirs, lengths),
+        "ca_rmsd_mirror_image": betafold_ext.kabsch_rmsd_batch(ours * MIRROR, theirs, lengths=lengths),
+        **_distance_errors(left, right),
         "lddt": betafold_ext.lddt_batch(ours, theirs, lengths=lengths, min_separation=LDDT_MIN_SEPARATION),
         "gdt_ts": gdt_ts,
         "gdt_ha": gdt_ha,
@@ -99,13 +107,16 @@ def ca_scores(predicted: Chains, native: Chains) -> dict[str, np.ndarray]:
     return scores
 
 
-def _distance_rmsd(ours: np.ndarray, theirs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """dRMSD [B] of padded traces [B, N, 3], over all pairs of residues."""
-    difference = betafold_ext.distance_matrix_batch(ours) - betafold_ext.distance_matrix_batch(theirs)
-    inside = np.arange(ours.shape[1]) < lengths[:, None]
-    pairs = inside[:, :, None] & inside[:, None, :]
-    squares = np.where(pairs, difference**2, 0.0).sum(axis=(1, 2))
-    return np.sqrt(squares / (lengths * (lengths - 1)))
+def _distance_errors(ours: Chains, theirs: Chains) -> dict[str, np.ndarray]:
+    """MAE, MSE and its root, each [B], of the CA-CA distances of all pairs i < j of traces [L_i, 3]."""
+    absolute, square = np.empty((2, len(ours)))
+    for row, chains in enumerate(zip(ours, theirs, strict=True)):
+        predicted, native = betafold_ext.distance_matrix_batch(np.stack(chains))
+        pairs = len(native) * (len(native) - 1)  # both halves of the matrix; its diagonal adds nothing
+        difference = predicted - native
+        absolute[row] = np.abs(difference).sum() / pairs
+        square[row] = (difference**2).sum() / pairs
+    return {"distance_mae": absolute, "distance_mse": square, "drmsd": np.sqrt(square)}
 
 
 def _thirds(length: int) -> list[slice]:

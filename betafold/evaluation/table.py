@@ -90,8 +90,8 @@ def residue_rows(
 ) -> pd.DataFrame:
     """One row per residue of the model's rank 1: raw pLDDT and true lDDT (0-100), angles in degrees.
 
-    ``native_x``, ``native_y`` and ``native_z`` place the native CA, so that with the predicted torsions a
-    reader of the table can rebuild and superpose both traces.
+    ``x``, ``y`` and ``z`` place the predicted CA, ``native_x`` and its companions the native one, each in a frame
+    of its own, so that a reader of the table can superpose the traces or compare their distances.
     """
     first = [prediction[0] for prediction in predictions]
     built = [chain[:, CA] for chain in first]
@@ -110,6 +110,7 @@ def residue_rows(
             "ca_error": np.concatenate(list(map(metrics.ca_deviation, built, native))),
         }
     )
+    table[["x", "y", "z"]] = np.concatenate(built)
     table[["native_x", "native_y", "native_z"]] = np.concatenate(native)
     ours = np.concatenate(metrics.torsions(first))
     theirs = np.concatenate([sample.torsions for sample in samples])

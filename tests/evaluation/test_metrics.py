@@ -4,6 +4,7 @@ import biotite.structure as struc
 import mdtraj
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 from tmtools import tm_align
 
@@ -63,6 +64,16 @@ def test_lddt_agrees_with_biotite(pair):
     assert every == pytest.approx(struc.lddt(atoms, other), abs=1e-4)
 
 
+def test_distance_errors_agree_with_scipy(pair):
+    predicted, native = map(ca, pair)
+    scores = metrics.ca_scores(predicted, native)
+    for row, (left, right) in enumerate(zip(predicted, native, strict=True)):
+        difference = pdist(left) - pdist(right)
+        assert scores["distance_mae"][row] == pytest.approx(np.abs(difference).mean(), rel=1e-9)
+        assert scores["distance_mse"][row] == pytest.approx((difference**2).mean(), rel=1e-9)
+        assert scores["drmsd"][row] == pytest.approx(np.sqrt((difference**2).mean()), rel=1e-9)
+
+
 def test_tm_score_bounds_tmtools_alignment(pair):
     predicted, native = map(ca, pair)
     ours = metrics.ca_scores(predicted, native)["tm_score"]
@@ -97,6 +108,7 @@ def test_rigid_motion_changes_nothing_but_a_mirror_does(pair):
         assert moved[name] == pytest.approx(values, abs=1e-4, nan_ok=True), name
     mirrored = metrics.ca_scores([x * [1, 1, -1] for x in ca(native)], ca(native))
     assert mirrored["drmsd"] == pytest.approx(0, abs=1e-5)
+    assert mirrored["ca_rmsd_mirror_image"] == pytest.approx(0, abs=1e-4)
     assert (mirrored["ca_rmsd"] > 0.3).all()
 
 
