@@ -206,6 +206,6 @@ def training(run: Run) -> Figure:
 
 
 def training_rows(model: ModelResults) -> pd.DataFrame:
-    """The history of the torsion stage, without that of the confidence head."""
+    """The history of the structures, without that of the confidence head."""
     history = model.history
-    return history[history["stage"] == "torsions"] if "stage" in history else history
+    return history[~history["stage"].str.startswith("confidence")] if "stage" in history else history

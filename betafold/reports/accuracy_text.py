@@ -50,6 +50,11 @@ def data(run: Run) -> str:
         + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         + ". "
     )
+    if run.left_out:
+        text += (
+            f"{run.left_out} further test peptides of “{run.main.name}” are left out of the section on accuracy, "
+            "because not every model takes them. "
+        )
     counts = run.main.calibration.counts
     if counts:
         text += (
@@ -72,8 +77,7 @@ def accuracy(run: Run) -> str:
         sentences.append(f"“{model.name}” " + "; it ".join(clauses) + ".")
     if len(run.models) > 1:
         first, second = run.models[:2]
-        ours, theirs = first.test().set_index("id"), second.test().set_index("id")
-        difference = mean_interval(ours["ca_rmsd"] - theirs["ca_rmsd"].reindex(ours.index), ours["cluster"])
+        difference = comparison.difference(first.test(), second.test())
         result = comparison.verdict(difference)
         words = {
             "undecided": f"cannot be told apart (difference {interval(difference, 2, 'Å')})",

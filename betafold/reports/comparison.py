@@ -5,7 +5,7 @@ import pandas as pd
 from betafold.evaluation.baselines import LABELS, METHODS, SHORT_LABELS
 from betafold.evaluation.intervals import Interval, mean_interval
 from betafold.evaluation.strata import strata
-from betafold.reports.inputs import ModelResults, Run
+from betafold.reports.inputs import Evaluated, Run
 
 MIN_CLUSTERS = 5
 
@@ -17,6 +17,8 @@ METRICS = {
     "phi_mae": ("φ error", "°", 1, "lower"),
     "psi_mae": ("ψ error", "°", 1, "lower"),
     "drmsd": ("dRMSD", "Å", 2, "lower"),
+    "distance_mae": ("distance MAE", "Å", 2, "lower"),
+    "distance_mse": ("distance MSE", "Å²", 1, "lower"),
     "lddt": ("lDDT", "", 3, "higher"),
     "gdt_ts": ("GDT-TS", "", 3, "higher"),
     "gdt_ha": ("GDT-HA", "", 3, "higher"),
@@ -35,17 +37,27 @@ def short_label(method: str) -> str:
     return SHORT_LABELS.get(method, method)
 
 
-def methods(run: Run) -> list[tuple[ModelResults, str]]:
+def methods(run: Run) -> list[tuple[Evaluated, str]]:
     """Every model, then every baseline (taken from the main model's table)."""
     return [(model, model.name) for model in run.models] + [(run.main, method) for method in METHODS]
 
 
+def known_metrics(run: Run) -> dict[str, tuple]:
+    """The entries of ``METRICS`` that the tables of all models have."""
+    return {
+        name: entry
+        for name, entry in METRICS.items()
+        if all(name in model.evaluation for model in run.models)
+    }
+
+
 def metric_table(run: Run) -> list[dict]:
     """One record per method with an Interval per metric, on the test split."""
+    metrics = known_metrics(run)
     records = []
     for model, method in methods(run):
         rows = model.test(method)
-        cells = {name: mean_interval(rows[name], rows["cluster"]) for name in METRICS}
+        cells = {name: mean_interval(rows[name], rows["cluster"]) for name in metrics}
         records.append({"method": method, "cells": cells})
     return records
 
@@ -60,15 +72,23 @@ def best(records: list[dict], metric: str) -> str | None:
     return choose(known, key=lambda record: record["cells"][metric].estimate)["method"]
 
 
-def paired(model: ModelResults, baseline: str, metric: str, group: pd.DataFrame | None = None) -> Interval:
+def paired(model: Evaluated, baseline: str, metric: str, group: pd.DataFrame | None = None) -> Interval:
     """Mean of (model - baseline) over the same test peptides, with its interval.
 
     ``group`` restricts the peptides to those of its ``id`` column.
     """
-    ours = model.test().set_index("id")
-    theirs = model.test(baseline).set_index("id")
-    ids = ours.index if group is None else ours.index[ours.index.isin(group["id"])]
-    return mean_interval(ours.loc[ids, metric] - theirs.loc[ids, metric].to_numpy(), ours.loc[ids, "cluster"])
+    return difference(model.test(), model.test(baseline), metric, group)
+
+
+def difference(
+    ours: pd.DataFrame, theirs: pd.DataFrame, metric: str = "ca_rmsd", group: pd.DataFrame | None = None
+) -> Interval:
+    """Mean of (ours - theirs) over the peptides that both tables have, with its interval."""
+    ours, theirs = ours.set_index("id"), theirs.set_index("id")
+    ids = ours.index[ours.index.isin(theirs.index)]
+    if group is not None:
+        ids = ids[ids.isin(group["id"])]
+    return mean_interval(ours.loc[ids, metric] - theirs.loc[ids, metric], ours.loc[ids, "cluster"])
 
 
 def verdict(difference: Interval, lower_is_better: bool = True) -> str:
@@ -85,9 +105,7 @@ def verdict(difference: Interval, lower_is_better: bool = True) -> str:
     return "better" if (difference.high < 0) == lower_is_better else "worse"
 
 
-def strongest_baseline(
-    model: ModelResults, metric: str = "ca_rmsd", group: pd.DataFrame | None = None
-) -> str:
+def strongest_baseline(model: Evaluated, metric: str = "ca_rmsd", group: pd.DataFrame | None = None) -> str:
     """The baseline with the lowest mean of a metric on the test split, or in a group of its peptides."""
 
     def mean(method: str) -> float:
@@ -132,7 +150,7 @@ SEQUENCE_PATTERNS = {
 }
 
 
-def pattern_table(model: ModelResults, least: int = 3) -> list[dict]:
+def pattern_table(model: Evaluated, least: int = 3) -> list[dict]:
     """CA-RMSD per residue of test peptides with and without each sequence pattern (``least`` peptides each)."""
     rows = model.test()
     records = []

@@ -83,15 +83,21 @@ def example_ids(model: ModelResults) -> dict[str, str]:
     return {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
 
 
+def predicted_ca(residues: pd.DataFrame) -> np.ndarray:
+    """CA trace [L, 3] of one peptide's residue rows in chain order."""
+    if "x" in residues:
+        return residues[["x", "y", "z"]].to_numpy(dtype=np.float64)
+    # A table from before predictions were kept in it, when every model built them on ideal geometry.
+    return np.ascontiguousarray(betafold_ext.nerf_batch(_torsions(residues)[None])[0, :, CA])
+
+
 def superposed(residues: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, float]:
     """Predicted CA trace moved onto the native one, the native trace (both [L, 3]) and their RMSD."""
     residues = residues.sort_values("position")
     native = residues[["native_x", "native_y", "native_z"]].to_numpy(dtype=np.float64)
-    built = betafold_ext.nerf_batch(_torsions(residues)[None])[0, :, CA]
+    built = predicted_ca(residues)
     known = np.isfinite(native).all(axis=1)
-    rmsd, rotation, translation = betafold_ext.kabsch_superpose_batch(
-        np.ascontiguousarray(built[known])[None], native[known][None]
-    )
+    rmsd, rotation, translation = betafold_ext.kabsch_superpose_batch(built[known][None], native[known][None])
     return built @ rotation[0].T + translation[0], native, float(rmsd[0])
 
 

@@ -3,12 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
-from betafold import __version__
-from betafold.files import write_beside
-from betafold.provenance import provenance
 from betafold.reports import (
     accuracy_figures,
     accuracy_text,
@@ -18,8 +14,9 @@ from betafold.reports import (
     geometry_figures,
 )
 from betafold.reports.inputs import Run
-from betafold.reports.style import data_uri, house_style
-from betafold.reports.wording import interval, number, percent
+from betafold.reports.render import section, write_page
+from betafold.reports.style import house_style
+from betafold.reports.wording import FAMILIES, number
 from betafold.structures.samples import KINDS
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -27,33 +24,24 @@ SPLITS = ("train", "validation", "calibration", "test")
 
 def write_report(run: Run, out: Path) -> None:
     """Render the page for ``run`` and write it to ``out``."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("betafold.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "interval": interval, "percent": percent}
     with house_style():
-        html = environment.get_template("calibration.html.j2").render(context(run))
-    with write_beside(out) as partial:
-        partial.write_text(html, encoding="utf-8")
+        write_page("calibration.html.j2", context(run), out)
 
 
 def context(run: Run) -> dict:
     """Everything the template shows."""
+    metrics = comparison.known_metrics(run)
     records, strata = comparison.metric_table(run), comparison.stratum_table(run)
     return {
         "run": run,
-        "version": __version__,
+        "families": FAMILIES,
         "headline": [*accuracy_text.headline(run), confidence_text.headline(run.main)],
         "data_text": accuracy_text.data(run),
         "split_counts": split_counts(run.split),
         "rejected_counts": rejected_counts(run.rejected),
-        "metrics": comparison.METRICS,
+        "metrics": metrics,
         "records": records,
-        "best": {metric: comparison.best(records, metric) for metric in comparison.METRICS},
+        "best": {metric: comparison.best(records, metric) for metric in metrics},
         "strata": strata,
         "strata_text": accuracy_text.strata(run, strata),
         "methods": [(method, comparison.short_label(method)) for _, method in comparison.methods(run)],
@@ -65,23 +53,18 @@ def context(run: Run) -> dict:
         "patterns": comparison.pattern_table(run.main),
         "ensembles_text": accuracy_text.ensembles(run),
         "tm_scales": tm_scales(run),
-        "provenance": provenance("report"),
     }
-
-
-def _figure(title: str, figure, alt: str, text: str) -> dict:
-    return {"title": title, "src": data_uri(figure), "alt": alt, "text": text}
 
 
 def _accuracy_sections(run: Run, strata: list[dict]) -> list[dict]:
     return [
-        _figure(
+        section(
             "Against the baselines",
             accuracy_figures.by_method(run, strata),
             "Dots with 95 % intervals: mean CA-RMSD of each model and baseline on all, helical and other test peptides.",
             accuracy_text.accuracy(run),
         ),
-        _figure(
+        section(
             "How many peptides are close",
             accuracy_figures.cumulative(run),
             "Two panels of rising curves: share of test peptides below each CA-RMSD, for one answer and best of five.",
@@ -93,37 +76,37 @@ def _accuracy_sections(run: Run, strata: list[dict]) -> list[dict]:
 def _error_sections(run: Run) -> list[dict]:
     curve = geometry_figures.noise_curve(run.main)
     sections = [
-        _figure(
+        section(
             "Length",
             accuracy_figures.by_length(run),
             "Scatter of CA-RMSD against number of residues for each model, with mean lines of model and helix.",
             accuracy_text.length(run),
         ),
-        _figure(
+        section(
             "Along the chain",
             accuracy_figures.along_chain(run),
             "Mean CA deviation from N- to C-terminus after superposing the whole chain, helical and not helical.",
             accuracy_text.chain(run),
         ),
-        _figure(
+        section(
             "Torsion basins",
             accuracy_figures.ramachandran(run),
             "Ramachandran density maps: native test residues and the predictions of each model.",
             accuracy_text.ramachandran(run),
         ),
-        _figure(
+        section(
             "Residue types",
             accuracy_figures.by_residue(run),
             "Mean psi error per residue type of the main model with 95 % intervals, worst first.",
             accuracy_text.residues(run),
         ),
-        _figure(
+        section(
             "From torsion errors to RMSD",
             geometry_figures.sensitivity(run, curve),
             "Curve of CA-RMSD against torsion noise added to native torsions, with a mark for each model.",
             accuracy_text.sensitivity(run, curve),
         ),
-        _figure(
+        section(
             "Examples",
             geometry_figures.examples(run),
             "CA traces of the best, median and worst test peptide by CA-RMSD per residue, predicted over native.",
@@ -133,7 +116,7 @@ def _error_sections(run: Run) -> list[dict]:
         ),
     ]
     if any(model.history is not None for model in run.models):
-        training = _figure(
+        training = section(
             "Training",
             accuracy_figures.training(run),
             "Training and validation loss, and validation CA-RMSD, by epoch for each model.",
@@ -145,25 +128,25 @@ def _error_sections(run: Run) -> list[dict]:
 
 def _confidence_sections(run: Run) -> list[dict]:
     return [
-        _figure(
+        section(
             "Reliability of pLDDT",
             confidence_figures.reliability(run),
             "Observed lDDT against predicted pLDDT in ten equal-count bins, before and after calibration.",
             confidence_text.reliability(run),
         ),
-        _figure(
+        section(
             "Predicted and true CA-RMSD",
             confidence_figures.predicted_rmsd(run),
             "Scatter of true against predicted CA-RMSD of each test peptide, with the diagonal and the upper bound.",
             confidence_text.predicted_rmsd(run),
         ),
-        _figure(
+        section(
             "Risk-coverage",
             confidence_figures.risk_coverage(run),
             "Mean CA-RMSD and CA-RMSD per residue of the most confident share, with oracle, random and length order.",
             confidence_text.risk_coverage(run),
         ),
-        _figure(
+        section(
             "Coverage of the bounds",
             confidence_figures.coverage(run),
             "Observed share of true CA-RMSD below its bound against the nominal level, with 95 % intervals.",

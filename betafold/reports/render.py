@@ -1,0 +1,34 @@
+"""A page from its template: what all pages share."""
+
+from pathlib import Path
+
+import jinja2
+from matplotlib.figure import Figure
+
+from betafold import __version__
+from betafold.files import write_beside
+from betafold.provenance import provenance
+from betafold.reports.style import data_uri
+from betafold.reports.wording import duration, interval, number, percent
+
+
+def write_page(template: str, context: dict, out: Path) -> None:
+    """Render ``template`` with ``context``, version and provenance, and write the page to ``out``."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("betafold.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "interval": interval, "percent": percent, "duration": duration}
+    html = environment.get_template(template).render(
+        context, version=__version__, provenance=provenance("report")
+    )
+    with write_beside(out) as partial:
+        partial.write_text(html, encoding="utf-8")
+
+
+def section(title: str, figure: Figure, alt: str, text: str) -> dict:
+    """A figure with its heading, its description for who cannot see it, and what it shows."""
+    return {"title": title, "src": data_uri(figure), "alt": alt, "text": text}
