@@ -53,7 +53,9 @@ def test_lists_and_lines_gzipped_or_not(tmp_path, name):
 
 def test_objects_may_be_spread_over_lines_and_typed_in_lower_case(tmp_path):
     path = tmp_path / "a.json"
-    path.write_text("\n".join(json.dumps(item(code, SEQUENCE.lower()), indent=2) for code in ("1abc", "2bcd")))
+    path.write_text(
+        "\n".join(json.dumps(item(code, SEQUENCE.lower()), indent=2) for code in ("1abc", "2bcd"))
+    )
     assert [found.sequence for _, _, found in read(path)] == [SEQUENCE, SEQUENCE]
 
 
@@ -161,7 +163,9 @@ def rejected(path):
 
 def label(tmp_path, path, *options, expect=0):
     out = tmp_path / "labels.zarr" / "00"
-    assert main(["label", str(path), "--out", str(out), "--rejected", f"{tmp_path}/r.tsv", *options]) == expect
+    assert (
+        main(["label", str(path), "--out", str(out), "--rejected", f"{tmp_path}/r.tsv", *options]) == expect
+    )
     return read_labels(out), rejected(tmp_path / "r.tsv")
 
 
@@ -211,7 +215,9 @@ def test_a_file_that_cannot_be_read_is_one_rejection(tmp_path):
 def labelled(tmp_path_factory, data_dir):
     """Labels of real entries: peptides, chains and fragments."""
     folder = tmp_path_factory.mktemp("labels")
-    files = [str(data_dir / name) for name in ("pdb5awl.ent.gz", "pdb1ppe.ent.gz", "1v5a.cif.gz", "pdb1cbn.ent.gz")]
+    files = [
+        str(data_dir / name) for name in ("pdb5awl.ent.gz", "pdb1ppe.ent.gz", "1v5a.cif.gz", "pdb1cbn.ent.gz")
+    ]
     options = ["--max-length", "512", "--fragments-per-chain", "4"]
     assert main(["label", *files, *options, "--out", f"{folder}/00", "--rejected", f"{folder}/r.tsv"]) == 0
     return folder / "00"
@@ -239,10 +245,19 @@ def test_labels_to_json_to_labels(tmp_path, labelled, name, atoms):
 
 def test_the_written_file_is_plain_json_without_fragments(tmp_path, labelled, capsys):
     for name in ("a.json", "a.json.gz"):
-        assert main(["export", "--labels", str(labelled), "--format", "json", "--out", f"{tmp_path}/{name}"]) == 0
+        assert (
+            main(["export", "--labels", str(labelled), "--format", "json", "--out", f"{tmp_path}/{name}"])
+            == 0
+        )
     items = json.loads((tmp_path / "a.json").read_text())
     assert gzip.decompress((tmp_path / "a.json.gz").read_bytes()) == (tmp_path / "a.json").read_bytes()
-    assert {i["pdb_code"] for i in items} == {"5awl_A_1-10", "1ppe_E_1-223", "1ppe_I_1-29", "1v5a_A_1-28", "1cbn_A_1-46"}
+    assert {i["pdb_code"] for i in items} == {
+        "5awl_A_1-10",
+        "1ppe_E_1-223",
+        "1ppe_I_1-29",
+        "1v5a_A_1-28",
+        "1cbn_A_1-46",
+    }
     for i in items:
         assert list(i) == ["pdb_code", "sequence", "coords", "seq_len"]
         assert i["seq_len"] == len(i["sequence"]) and np.shape(i["coords"]) == (i["seq_len"], 3)
@@ -280,13 +295,26 @@ def test_what_export_refuses_is_one_line(tmp_path, labelled, capsys):
 def test_the_source_writes_one_file_an_item(tmp_path, capsys):
     path = write(tmp_path / "a.json", [item("1abc_A"), item("../x"), item("1abc_B"), item("2bcd", seq_len=1)])
     out = tmp_path / "results" / "structures.tsv"
-    fetch = ["fetch", "structures", "--source", "json", "--path", str(path), "--shards", "7", "--out", str(out)]
+    fetch = [
+        "fetch",
+        "structures",
+        "--source",
+        "json",
+        "--path",
+        str(path),
+        "--shards",
+        "7",
+        "--out",
+        str(out),
+    ]
     assert main(fetch) == 0
     errors = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[1] for line in errors] == ["item 2", "item 4 (2bcd)"]
     entries = read_structures(out)
     assert [entry.name for entry in entries] == ["1abc_A", "1abc_B"]
-    assert [entry.path for entry in entries] == [tmp_path / f"results/structures/ab/1abc_{c}.json" for c in "AB"]
+    assert [entry.path for entry in entries] == [
+        tmp_path / f"results/structures/ab/1abc_{c}.json" for c in "AB"
+    ]
     shards = [line.split("\t")[2] for line in out.read_text().splitlines()[1:]]
     assert len(set(shards)) == 1  # chains of one entry stay together
     assert rejected(out.with_suffix(".skipped.tsv"))[0][0] == "a.json"

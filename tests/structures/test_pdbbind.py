@@ -83,7 +83,12 @@ def test_folders_that_are_none_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     put(tmp_path / "bare" / "P-L" / "2tpi" / "2tpi_protein.pdb")
     put(tmp_path / "lonely" / "index" / "INDEX_general_PL.2020", INDEX_LINES)
-    for name, words in {"none": "no such folder", "empty": "no index", "bare": "no index", "lonely": "no entry"}.items():
+    for name, words in {
+        "none": "no such folder",
+        "empty": "no index",
+        "bare": "no index",
+        "lonely": "no entry",
+    }.items():
         with pytest.raises(BetaFoldError, match=words) as refused:
             list_pdbbind(tmp_path / name)
         assert "\n" not in str(refused.value)
@@ -145,7 +150,9 @@ def test_a_folder_of_the_test_data_through_fetch_label_and_split(tmp_path, data_
     write_protein_file(top / "P-L" / "2011-2019", "7f32", blank)
     write_protein_file(top / "P-L" / "1981-2000", "1ppe", trypsin)
     write_protein_file(top / "P-L" / "1981-2000", "1cbn", full_structure(data_dir / "pdb1cbn.ent.gz"))
-    put(top / "index" / "INDEX_general_PL.2020R1.lst", "7f32  NMR  2021\n1ppe  2.00  1994\n1cbn  0.83  1991\n")
+    put(
+        top / "index" / "INDEX_general_PL.2020R1.lst", "7f32  NMR  2021\n1ppe  2.00  1994\n1cbn  0.83  1991\n"
+    )
     samples, _ = run(tmp_path, top, "--fragments-per-chain", "0")
     assert {(s.id, s.kind) for s in samples} == {
         ("7f32___1-18", "free"),
@@ -197,7 +204,13 @@ def test_labels_to_a_folder_and_back(tmp_path, data_dir, capsys):
 
 def test_samples_that_the_layout_cannot_hold_are_one_line_each(tmp_path, data_dir, capsys):
     (tmp_path / "my peptide.pdb").write_bytes(gzip.decompress((data_dir / "pdb5awl.ent.gz").read_bytes()))
-    label = ["label", f"{tmp_path}/my peptide.pdb", str(data_dir / "pdb1a0m.ent.gz"), "--out", f"{tmp_path}/0"]
+    label = [
+        "label",
+        f"{tmp_path}/my peptide.pdb",
+        str(data_dir / "pdb1a0m.ent.gz"),
+        "--out",
+        f"{tmp_path}/0",
+    ]
     assert main([*label, "--rejected", f"{tmp_path}/r.tsv"]) == 0
     capsys.readouterr()
     assert export(tmp_path / "0", tmp_path / "out") == 2
@@ -211,7 +224,9 @@ def test_samples_that_the_layout_cannot_hold_are_one_line_each(tmp_path, data_di
 def test_a_folder_made_of_mirror_entries(tmp_path, shared):
     """Twenty entries of the mirror, all atoms, through fetch, label and split; CA against biotite."""
     with open(shared / "pdb" / "index.tsv", newline="") as handle:
-        rows = [row for row in csv.DictReader(handle, delimiter="\t") if row["class"] == "A" and row["resolution"]]
+        rows = [
+            row for row in csv.DictReader(handle, delimiter="\t") if row["class"] == "A" and row["resolution"]
+        ]
     rows = [row for row in rows if 40 <= int(row["length"]) <= 200]
     by_entry = {row["pdb_id"]: row for row in rows}
     top, lines, entries = tmp_path / "pdbbind", [], list(by_entry.values())
@@ -228,8 +243,12 @@ def test_a_folder_made_of_mirror_entries(tmp_path, shared):
     assert len(read_structures(tmp_path / "results" / "structures.tsv")) == 20
     assert len({sample.entry for sample in chains}) >= 10
     for sample in chains:
-        assert 31 <= sample.length <= 512 and sample.resolution == np.float32(by_entry[sample.entry]["resolution"])
+        assert 31 <= sample.length <= 512 and sample.resolution == np.float32(
+            by_entry[sample.entry]["resolution"]
+        )
         atoms = structures[sample.entry]
-        ca = atoms.coord[(atoms.chain_id == sample.chain) & (atoms.atom_name == "CA") & (atoms.element == "C")]
+        ca = atoms.coord[
+            (atoms.chain_id == sample.chain) & (atoms.atom_name == "CA") & (atoms.element == "C")
+        ]
         distances = np.linalg.norm(ca[:, None] - sample.coords[None, :, 1], axis=-1)
         assert distances.min(0).max() < 2e-3

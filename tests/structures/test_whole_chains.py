@@ -73,7 +73,11 @@ def test_a_chain_in_pieces_is_no_whole_chain(data_dir):
 def test_incomplete_ends_are_trimmed_but_a_gap_is_not_bridged(tmp_path, lost, length):
     (model,) = extended(60)
     lines = as_pdb([model]).splitlines()
-    kept = [line for line in lines if not (line.startswith("ATOM") and int(line[22:26]) in lost and " C  " in line)]
+    kept = [
+        line
+        for line in lines
+        if not (line.startswith("ATOM") and int(line[22:26]) in lost and " C  " in line)
+    ]
     path = tmp_path / "x.pdb"
     path.write_text("\n".join(kept) + "\n")
     chains = of_kind(label_structure(path, "x", WHOLE)[0], "chain")
