@@ -14,6 +14,7 @@ from MDAnalysis.lib.distances import calc_dihedrals
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import nerf_peers
+import torch_nerf
 
 import betafold_ext
 
@@ -57,7 +58,7 @@ def nerf(batch, length, dtype):
         {
             "numba loop": (lambda: nerf_peers.numba_loop(angles), 1),
             "jax scan": (lambda: nerf_peers.jax_scan(jax_array).block_until_ready(), 1),
-            "torch loop": (lambda: nerf_peers.torch_loop(tensor), 1),
+            "torch loop": (lambda: torch_nerf.torch_loop(tensor), 1),
         },
         must,
         megabytes=angles.nbytes * 4 / 1e6,
@@ -81,7 +82,7 @@ def nerf_gradient(batch, length):
         lambda: gradient(differentiable),
         {
             "jax jit vjp": (lambda: nerf_peers.jax_scan_vjp(jax_array, jax_weights).block_until_ready(), 1),
-            "torch loop autograd": (lambda: gradient(nerf_peers.torch_loop), 1),
+            "torch loop autograd": (lambda: gradient(torch_nerf.torch_loop), 1),
         },
         {"jax jit vjp": 12, "torch loop autograd": 60},
         megabytes=batch * length * 4 * (3 + 9 + 9 + 9 + 3) / 1e6,

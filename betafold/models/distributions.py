@@ -163,6 +163,25 @@ class TorsionDistribution:
         omega = (self.omega_log_weights.exp() * cosine).sum(-1, keepdim=True)
         return torch.cat([phi_psi, omega], dim=-1)
 
+    def mean_direction(self) -> Tensor:
+        """Mean direction [B, L, 3] of each torsion, the angle of E[exp(i x)] (Mardia & Jupp 2000), differentiable.
+
+        Unlike the mode it moves smoothly with weights and means; concentrations are constants of its gradient, so
+        that how sure the distribution is stays the likelihood's business. Between two basins of equal weight it
+        lies where neither is, and where E[exp(i x)] vanishes its gradient is large.
+        """
+        with torch.no_grad():
+            length, omega_length = map(resultant_length, (self.concentration, self.omega_concentration))
+        weight = self.log_weights.exp().unsqueeze(-1) * length
+        omega_weight = self.omega_log_weights.exp() * omega_length
+        sine, cosine = (
+            torch.cat(
+                [(weight * part(self.mean)).sum(-2), (omega_weight * part(self.omega_mean)).sum(-1, True)], -1
+            )
+            for part in (torch.sin, torch.cos)
+        )
+        return torch.atan2(sine, cosine + 1e-8)
+
     @torch.no_grad()
     def features(self) -> Tensor:
         """What a confidence head can know [B, L, FEATURES] about how sharp the distribution is.

@@ -100,6 +100,9 @@ class MtpFamily(Family):
 
         return MtpConfig.from_dict(values)
 
+    def mistakes(self, config):
+        return config.mistakes()
+
     def max_length(self, config):
         return config.max_length
 

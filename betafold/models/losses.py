@@ -1,10 +1,15 @@
-"""Losses as pure functions; each gives one number per residue [B, L], 0 where nothing is observed."""
+"""Losses as pure functions: one number per residue [B, L] or per peptide [B], 0 where nothing is observed."""
 
 import torch
 from torch import Tensor
 
+from betafold.geometry.autograd import nerf
+from betafold.geometry.losses import rmsd_loss
+from betafold.models.distributions import TorsionDistribution
 from betafold.models.torsion import TorsionOutput
 
+CA = 1  # atoms stand in the order N, CA, C
+MIN_ATOMS = 3  # fewer can always be superposed
 ANGLE_NORM_WEIGHT = 0.02  # as in AlphaFold 2, supplementary algorithm 27
 
 
@@ -39,6 +44,31 @@ def sincos_error(sincos: Tensor, torsions: Tensor) -> Tensor:
     squared = (sincos - target).square().sum(-1)
     length = torch.sqrt(sincos.square().sum(-1) + 1e-12)
     return torch.where(present, squared + ANGLE_NORM_WEIGHT * (length - 1).abs(), 0.0)
+
+
+def coordinate_error(
+    distribution: TorsionDistribution, coords: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor]:
+    """CA-RMSD [B] (Angstrom) of the chain built from the mean direction of every torsion, with its gradient.
+
+    Args:
+        coords: native [B, L, 3, 3] in Angstrom; residues without a CA (NaN) are left out.
+        lengths: [B] residues.
+
+    Returns:
+        The RMSD and True [B] where it is defined; elsewhere, with fewer than three CA observed, it is 0.
+        phi of the first and psi and omega of the last residue move no CA, so they have no gradient.
+    """
+    ca = nerf(distribution.mean_direction(), lengths)[:, :, CA]
+    native = coords[:, :, CA]
+    observed = native.isfinite().all(-1)
+    known = observed.sum(-1)
+    # Observed atoms first, so that the others are padding.
+    order = observed.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
+    order = order[..., None].expand_as(native)
+    rmsd = rmsd_loss(ca.gather(1, order), native.gather(1, order).nan_to_num(), known.clamp(min=1))
+    defined = known >= MIN_ATOMS
+    return torch.where(defined, rmsd, 0.0), defined
 
 
 def confidence_error(logits: Tensor, lddt: Tensor) -> Tensor:

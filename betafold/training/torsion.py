@@ -1,11 +1,11 @@
-"""How torsion models are trained: likelihood (or squared error) of the torsions of each residue."""
+"""How torsion models are trained: likelihood (or squared error) of each residue's torsions, and coordinates."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from betafold.models.losses import torsion_terms
+from betafold.models.losses import coordinate_error, torsion_terms
 from betafold.models.torsion import TorsionModel, TorsionOutput
 from betafold.training.config import TrainingConfig
 from betafold.training.dataset import Batch
@@ -18,6 +18,7 @@ class TorsionTraining(TrainingConfig):
     """The ``training`` section of a torsion model's spec."""
 
     omega_weight: float = 0.5
+    coordinate_weight: float = 0.0
 
 
 class TorsionTrainer(Trainer):
@@ -31,10 +32,17 @@ class TorsionTrainer(Trainer):
 
     def terms(self, output, batch):
         terms = torsion_terms(output, batch.torsions)
-        return {name: (term, batch.residue_weight) for name, term in terms.items()}
+        weighted = {name: (term, batch.residue_weight) for name, term in terms.items()}
+        if self.config.coordinate_weight:
+            error, defined = coordinate_error(output.distribution, batch.coords, batch.lengths)
+            weighted["coordinate"] = error, batch.weight * defined
+        return weighted
 
     def total(self, means):
-        return means["phi_psi"] + self.config.omega_weight * means["omega"]
+        loss = means["phi_psi"] + self.config.omega_weight * means["omega"]
+        if self.config.coordinate_weight:
+            loss = loss + self.config.coordinate_weight * means["coordinate"]
+        return loss
 
     def answer(self, output, batch):
         return mode_ca(output.distribution, batch.lengths)

@@ -88,11 +88,11 @@ class Trainer(ABC):
         for index, batch in enumerate(progress):
             place = index % config.accumulation
             size = min(config.accumulation, len(batches) - index + place)
-            for name, value in self._add_gradient(batch.to(self.device), size).items():
+            for name, value in self.add_gradient(batch.to(self.device), size).items():
                 sums[name] = sums.get(name, 0.0) + value
             if place == size - 1:
                 rate = learning_rate(step, steps, config.learning_rate, config.warmup)
-                self._update(rate)
+                self.update(rate)
                 step += 1
         self.epoch += 1
         if not math.isfinite(sums["loss"]):
@@ -104,7 +104,7 @@ class Trainer(ABC):
             **{f"validation_{name}": value for name, value in validate(self).items()},
         }
 
-    def _add_gradient(self, batch: Batch, group: int) -> dict[str, float]:
+    def add_gradient(self, batch: Batch, group: int = 1) -> dict[str, float]:
         """Add the gradient of one of ``group`` batches of a step; the loss and the means of its terms."""
         terms = self.terms(self.forward(self.model, batch), batch)
         means = {name: weighted_mean(*term) for name, term in terms.items()}
@@ -112,7 +112,8 @@ class Trainer(ABC):
         (loss / group).backward()
         return {"loss": loss.item(), **{name: mean.item() for name, mean in means.items()}}
 
-    def _update(self, rate: float) -> None:
+    def update(self, rate: float) -> None:
+        """Make the step that the gradients added so far ask for."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         nn.utils.clip_grad_norm_(self.parameters.values(), self.config.gradient_clip)

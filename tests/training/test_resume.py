@@ -20,7 +20,7 @@ import os, pickle, signal
 from betafold.training.torsion import TorsionTrainer
 from betafold.training.train import train
 
-step, taken = TorsionTrainer._add_gradient, 0
+step, taken = TorsionTrainer.add_gradient, 0
 
 def deadly_step(self, *args):
     global taken
@@ -29,7 +29,7 @@ def deadly_step(self, *args):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, *args)
 
-TorsionTrainer._add_gradient = deadly_step
+TorsionTrainer.add_gradient = deadly_step
 with open("input.pickle", "rb") as handle:
     spec, world = pickle.load(handle)
 train(spec, *world, "run", device="cpu")

@@ -117,3 +117,17 @@ def test_divergence_is_reported(world, small_spec, tmp_path):
     broken = embeddings | {"s00": embeddings["s00"] * float("nan")}
     with pytest.raises(BetaFoldError, match="not finite; lower training.learning_rate"):
         train(small_spec(), samples, broken, attrs, split, tmp_path)
+
+
+def test_the_history_has_the_coordinate_term_and_training_lowers_it(world, small_spec, tmp_path):
+    quick = {"confidence_epochs": 1, "confidence_tuning_epochs": 0}
+    train(small_spec(epochs=1, **quick), *world, tmp_path / "without", device="cpu")
+    assert not [name for name in history_of(tmp_path / "without").columns if "coordinate" in name]
+    spec = small_spec(epochs=12, coordinate_weight=0.1, **quick)
+    train(spec, *world, tmp_path / "with", device="cpu")
+    rows = history_of(tmp_path / "with").query("stage == 'torsions'")
+    for part in ("train", "validation"):
+        coordinate = rows[f"{part}_coordinate"]
+        assert coordinate.iloc[-1] < 0.9 * coordinate.iloc[0]  # Angstrom
+        expected = rows[f"{part}_phi_psi"] + 0.5 * rows[f"{part}_omega"] + 0.1 * coordinate
+        assert rows[f"{part}_loss"].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-4)
