@@ -21,6 +21,7 @@ class Family(ABC):
 
     name: str
     reads_embeddings: bool  # the frozen embeddings of `betafold embed`; otherwise the sequences themselves
+    learns_torsions: bool  # needs samples with N, CA and C; otherwise CA is enough
 
     @abstractmethod
     def config(self, values: dict) -> Any:
@@ -56,6 +57,7 @@ class TorsionFamily(Family):
 
     name = "torsion"
     reads_embeddings = True
+    learns_torsions = True
 
     def config(self, values):
         from betafold.models.torsion import TorsionConfig
@@ -94,6 +96,7 @@ class MtpFamily(Family):
 
     name = "mtp"
     reads_embeddings = False
+    learns_torsions = False
 
     def config(self, values):
         from betafold.models.mtp.config import MtpConfig

@@ -101,6 +101,8 @@ def _datasets(
     """Training and validation set, without kinds of weight 0 and chains that the model does not take."""
     weights = spec.training.kind_weights
     longest = spec.family.max_length(spec.model)
+    if spec.family.learns_torsions:
+        samples = _with_torsions(samples, spec.family_name)
     datasets = []
     for name in ("train", "validation"):
         chosen = [
@@ -119,6 +121,17 @@ def _datasets(
             f"model.input_dim: is {spec.model.input_dim}, the embeddings have {x.shape[-1]} features"
         )
     return datasets[0], datasets[1]
+
+
+def _with_torsions(samples: list[Sample], family: str) -> list[Sample]:
+    """The samples of which more than CA is known; BetaFoldError if there is none."""
+    known = [sample for sample in samples if not sample.ca_only]
+    if len(known) < len(samples):
+        reason = f"only CA atoms are known of {len(samples) - len(known)} samples, a {family} model needs N, CA and C"
+        if not known:
+            raise BetaFoldError(f"{reason}; train a model of the mtp family on them")
+        _say(f"{reason}: they are left out")
+    return known
 
 
 def _one_epoch(run: RunState, trainer: Trainer, max_minutes: float | None) -> None:
