@@ -114,6 +114,14 @@ def test_other_weights_are_refused(run, capsys):
     assert "weights" in line
 
 
+def test_a_torsion_model_needs_embeddings(run, capsys):
+    options = ["--checkpoint", "best.pt", "--labels", "labels", "--split", "split.tsv", "--out", "t.tsv"]
+    paths = [value if value.startswith("--") else str(run / value) for value in options]
+    assert main(["evaluate", *paths, "--device", "cpu"]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "a torsion model reads embeddings" in line and "--embeddings" in line
+
+
 def test_another_split_is_refused(run, tmp_path, capsys):
     (tmp_path / "split.tsv").write_text((run / "split.tsv").read_text() + "\n")
     options = ["--split", str(tmp_path / "split.tsv"), "--out", str(tmp_path / "c")]

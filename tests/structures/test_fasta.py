@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from betafold.errors import BetaFoldError
-from betafold.structures.fasta import check_sequence, read_fasta, sanitise
+from betafold.structures.fasta import Limits, check_sequence, read_fasta, sanitise
 from betafold.structures.samples import STANDARD
 
 GOOD = "ACDEFGHIKLMNP"
@@ -144,3 +144,13 @@ def test_missing_file_and_folder(tmp_path):
         read_fasta(tmp_path / "none.fasta")
     with pytest.raises(BetaFoldError, match="folder"):
         read_fasta(tmp_path)
+
+
+def test_a_model_sets_its_own_limit_and_is_named(tmp_path):
+    chains = Limits(512, "mtp-esm2")
+    assert check_sequence("A" * 512, chains) == "A" * 512
+    for length, reason in ((513, "513 residues, longer than 512"), (9, "9 residues, shorter than 10")):
+        path = fasta(tmp_path, f">a\n{'A' * length}\n")
+        assert read_fasta(path, chains)[1] == [("a", f"{reason}; model mtp-esm2 takes 10-512 residues")]
+    with pytest.raises(BetaFoldError, match="31 residues, longer than 30; give 10-30 residues"):
+        check_sequence("A" * 31)

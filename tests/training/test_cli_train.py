@@ -70,6 +70,11 @@ def test_mistakes_end_in_one_line(arguments, tmp_path, capsys, monkeypatch):
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "model.layers: 'two' is not of type 'integer'" in error
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    start = arguments.index("--embeddings")
+    assert main(arguments[:start] + arguments[start + 3 :]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "a torsion model reads embeddings" in error and "--embeddings" in error
     with pytest.raises(SystemExit):
         main([*arguments, "--epochs", "0"])
     assert "invalid positive integer value: '0'" in capsys.readouterr().err
