@@ -107,17 +107,35 @@ class MtpModel(nn.Module):
             return replace(found, ca=ca, misfit=misfit(ca, output.distances, output.mask))
         return found
 
-    def sample(self, output: MtpOutput, index: int, n: int, generator: torch.Generator) -> MtpOutput:
+    def sample(
+        self, output: MtpOutput, index: int, n: int, generator: torch.Generator, temperature: float = 1.0
+    ) -> MtpOutput:
         """``n`` further answers for peptide ``index`` of a batch, without padding, by dropout in the heads.
 
         The backbone does not run again, and the answers depend on nothing but that peptide and ``generator``.
+        ``temperature`` scales how far they lie from the answer without dropout.
         """
         length = int(output.mask[index].sum())
         pooled = output.pooled[index].expand(n, -1)
         states = output.states[index, :length].expand(n, -1, -1)
         mask = torch.ones(n, length, dtype=torch.bool, device=states.device)
         with self._dropping(generator):
-            return self._answer(pooled, states, mask)
+            draws = self._answer(pooled, states, mask)
+        return draws if temperature == 1 else self._spread(output, index, draws, temperature)
+
+    @staticmethod
+    def _spread(output: MtpOutput, index: int, draws: MtpOutput, temperature: float) -> MtpOutput:
+        """``draws`` of peptide ``index``, ``temperature`` times as far from its answer."""
+        length = draws.mask.shape[1]
+        h = torch.lerp(output.h[index, :length].expand_as(draws.h), draws.h, temperature)
+        if draws.coordinates is not None:
+            centre = output.coordinates[index, :length].expand_as(draws.coordinates)
+            coordinates = torch.lerp(centre, draws.coordinates, temperature)
+            return replace(
+                draws, h=h, coordinates=coordinates, distances=distances_of(coordinates, draws.mask)
+            )
+        centre = output.distances[index, :length, :length].expand_as(draws.distances)
+        return replace(draws, h=h, distances=torch.lerp(centre, draws.distances, temperature).clamp(min=0))
 
     @contextmanager
     def _dropping(self, generator: torch.Generator) -> Iterator[None]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from betafold.models.mtp.heads import pair_distances, pair_mask
-from betafold.models.mtp.reconstruct import classical_scaling, guttman_transform
+from betafold.models.mtp.reconstruct import _triple_products, classical_scaling, guttman_transform
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ def reconstruct(distances: Tensor, mask: Tensor) -> Reconstruction:
     ca = classical_scaling(distances, mask)
     for _ in range(50):
         ca = guttman_transform(ca, distances, mask)
+    ca = ca * torch.where(_triple_products(ca).sum(1) < 0, -1.0, 1.0)[:, None, None]
     return Reconstruction(ca, misfit(ca, distances, mask), torch.zeros_like(ca[:, 0, 0]))
 
 

@@ -11,6 +11,7 @@ from betafold.embeddings.esm2 import load_esm2
 from betafold.errors import BetaFoldError
 from betafold.models.mtp.backbone import build_backbone
 from betafold.models.mtp.config import BackboneConfig, LoraSettings
+from tests.models.mtp.backbones import save_qwen3
 
 SEQUENCES = ["GIGKFLHSAKKFGKAFVGEIMNS", "ACDEFGHIKL", "LLKKLL"]
 COUNTS = torch.tensor([len(sequence) for sequence in SEQUENCES])
@@ -167,8 +168,6 @@ def test_one_token_per_residue_even_where_the_tokenizer_merges(qwen3):
 
 
 def test_a_tokenizer_without_letters_is_said_once(tmp_path):
-    from tests.models.mtp.conftest import save_qwen3
-
     folder = save_qwen3(tmp_path / "words", words=True)
     with pytest.warns(UserWarning, match="several residues a token") as said:
         backbone = build_backbone(BackboneConfig("causal", str(folder)))

@@ -11,7 +11,7 @@ from betafold.errors import BetaFoldError
 from betafold.models.mtp.backbone import build_backbone
 from betafold.models.mtp.config import BackboneConfig, LoraSettings, MtpConfig
 from betafold.models.mtp.model import MtpModel
-from tests.models.mtp.conftest import save_qwen3
+from tests.models.mtp.backbones import save_qwen3
 from tests.models.mtp.test_losses import helix, moved
 
 SEQUENCES = ["GIGKFLHSAKKFGKAFVGEIMNS", "ACDEFGHIKL", "LLKKLLKKLLKK"]
@@ -121,6 +121,23 @@ def test_samples_differ_but_depend_on_generator_and_peptide_only(model):
     torch.testing.assert_close(again, first, rtol=0, atol=0)
     torch.testing.assert_close(apart, first, rtol=1e-9, atol=1e-9)
     assert not torch.allclose(other, first)
+
+
+@torch.no_grad()
+def test_temperature_scales_the_spread(model):
+    output = model(SEQUENCES, MASK)
+
+    def spread(temperature):
+        generator = torch.Generator().manual_seed(5)
+        return (
+            model.sample(output, 1, 16, generator, temperature).distances - output.distances[1, :10, :10]
+        ).std()
+
+    if model.config.output == "coordinates":  # of which distances are no linear function
+        assert spread(0.5) < spread(1.0) < spread(2.0)
+    else:
+        torch.testing.assert_close(spread(0.5), 0.5 * spread(1.0))
+    assert spread(1e-6) < 1e-4
 
 
 @torch.no_grad()
