@@ -1,6 +1,5 @@
 """Protein chains of any tool's PDB or mmCIF file, as far as their backbone is there."""
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from betafold.structures.chains import bonded
 from betafold.structures.naming import is_structure_file
 from betafold.structures.reader import Atoms, read_structure
 from betafold.structures.records import BACKBONE
+from betafold.structures.residues import Residue, atom_coords, residues_by_molecule
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,46 +38,36 @@ def structure_files(path: Path) -> list[Path]:
 
 def read_chains(path: Path) -> list[Chain]:
     """All protein chains of a file; BetaFoldError (without the path) if it has none or cannot be read."""
-    models = [_residues(atoms) for atoms in read_structure(path).models]
+    models = [(atoms, _amino_acids(atoms)) for atoms in read_structure(path).models]
+    first = models[0][1]
     chains = []
-    for identifier in dict.fromkeys(chain for chain, _ in models[0]):
-        keys = [key for key in models[0] if key[0] == identifier]
+    for identifier in dict.fromkeys(chain for chain, _ in first):
+        keys = [key for key in first if key[0] == identifier]
         coords = np.full((len(models), len(keys), 3, 3), np.nan)
-        for number, residues in enumerate(models):
-            for row, key in enumerate(keys):
-                if key in residues:
-                    coords[number, row] = residues[key][1]
-        chains.append(Chain(identifier, "".join(models[0][key][0] for key in keys), coords))
+        for number, (atoms, residues) in enumerate(models):
+            rows = [row for row, key in enumerate(keys) if key in residues]
+            coords[number, rows] = atom_coords(atoms, [residues[keys[row]] for row in rows], BACKBONE)
+        chains.append(Chain(identifier, "".join(_letter(first[key]) for key in keys), coords))
     if not chains:
         raise BetaFoldError("no protein chain: no residue with a CA atom")
     return chains
 
 
-def _residues(atoms: Atoms) -> dict[tuple[str, str], tuple[str, np.ndarray]]:
-    """(chain, number) -> (letter, coords [3, 3]) of the amino acids of one model, in the order of the file.
+def _amino_acids(atoms: Atoms) -> dict[tuple[str, str], Residue]:
+    """(chain, number) -> residue of the amino acids of one model, in the order of the file; CA alone is enough."""
+    found = {}
+    for (chain, _), residues in residues_by_molecule(atoms).items():
+        for residue in residues:
+            # A calcium ion is an atom CA too; an unknown amino acid has the rest of a backbone or is an ATOM.
+            known = _letter(residue) != "X" or not residue.hetero or residue.is_amino_acid
+            if "CA" in residue.atoms and known:
+                found.setdefault((chain, residue.number), residue)
+    return found
 
-    Of alternate locations the one with the highest occupancy counts, atom by atom.
-    """
-    best, codes = {}, {}
-    for index in np.flatnonzero(np.isin(atoms.name, BACKBONE)):
-        key = (str(atoms.chain[index]), str(atoms.number[index]))
-        codes.setdefault(key, (str(atoms.residue[index]), bool(atoms.hetero[index])))
-        slot = (key, BACKBONE.index(atoms.name[index]))
-        if slot not in best or atoms.occupancy[index] > atoms.occupancy[best[slot]]:
-            best[slot] = index
-    present = Counter(key for key, _ in best)
-    residues = {}
-    for key, (code, hetero) in codes.items():
-        letter = protein_letters_3to1_extended.get(code.ljust(3), "X")
-        # A calcium ion is an atom CA too; an unknown amino acid has the rest of a backbone or is an ATOM.
-        if (key, 1) not in best or (letter == "X" and hetero and present[key] < 3):
-            continue
-        coords = np.full((3, 3), np.nan)
-        for slot in range(3):
-            if (key, slot) in best:
-                coords[slot] = atoms.coords[best[key, slot]]
-        residues[key] = (letter, coords)
-    return residues
+
+def _letter(residue: Residue) -> str:
+    """One-letter code, of a modified residue that of its parent; X where there is none."""
+    return protein_letters_3to1_extended.get(residue.name.ljust(3), "X")
 
 
 def torsions(coords: np.ndarray) -> np.ndarray:

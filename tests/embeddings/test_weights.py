@@ -2,9 +2,7 @@
 
 import shutil
 import subprocess
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -148,29 +146,16 @@ def test_member_that_is_absent_or_too_large_is_refused(tmp_path, weight_files, m
 
 
 @pytest.fixture
-def hub(weight_files, monkeypatch):
-    """A local copy of the hub: answers the listed statuses first, then the file. Yields (url, statuses, log)."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+def hub(weight_files, serve):
+    """A local copy of the hub: answers the listed statuses first, then the file. Gives (url, statuses, log)."""
     statuses, log = [], []
 
-    class Hub(BaseHTTPRequestHandler):
-        def do_GET(self):
-            log.append(self.path)
-            status = statuses.pop(0) if statuses else 200
-            body = weight_files["fair-esm"].read_bytes() if status == 200 else b""
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(path):
+        log.append(path)
+        status = statuses.pop(0) if statuses else 200
+        return status, weight_files["fair-esm"].read_bytes() if status == 200 else b""
 
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/fair-esm", statuses, log
-    server.shutdown()
-    server.server_close()
+    return f"{serve(answer)}/fair-esm", statuses, log
 
 
 def test_hub_file_is_fetched_over_http_after_a_failure_that_passes(hub, cache, weight_files):

@@ -5,10 +5,8 @@ import gzip
 import io
 import json
 import tarfile
-import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -263,31 +261,18 @@ def test_rate_limit_spaces_calls():
 
 
 @pytest.fixture
-def server(monkeypatch):
+def server(serve):
     """A server in wwPDB layout. ``replies[id]`` lists (status, body) before the sound file; ``log`` the ids asked."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
     replies, log = {}, []
 
-    class Archive(BaseHTTPRequestHandler):
-        def do_GET(self):
-            entry = self.path.rsplit("/", 1)[1].split(".")[0]
-            assert self.path == f"/mirror/pub/pdb/data/structures/divided/mmCIF/{entry[1:3]}/{entry}.cif.gz"
-            log.append(entry)
-            queue = replies.get(entry, [])
-            status, body = queue.pop(0) if queue else (200, gzip.compress(MMCIF))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(path):
+        entry = path.rsplit("/", 1)[1].split(".")[0]
+        assert path == f"/mirror/pub/pdb/data/structures/divided/mmCIF/{entry[1:3]}/{entry}.cif.gz"
+        log.append(entry)
+        queue = replies.get(entry, [])
+        return queue.pop(0) if queue else (200, gzip.compress(MMCIF))
 
-        def log_message(self, *args):
-            pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Archive)
-    threading.Thread(target=lambda: httpd.serve_forever(0.01), daemon=True).start()
-    yield f"http://127.0.0.1:{httpd.server_port}/mirror/", replies, log
-    httpd.shutdown()
-    httpd.server_close()
+    return f"{serve(answer)}/mirror/", replies, log
 
 
 def fetch(tmp_path, url, ids):
