@@ -1,7 +1,7 @@
 """BetaFold: from wwPDB entries to a peptide structure model with calibrated confidence.
 
     snakemake --cores 8 all                   everything
-    snakemake reports/calibration.html        the report and what it needs
+    snakemake reports/calibration.html        one report and what it needs
 
 Rules are thin: each one calls a `betafold` sub-command that can be typed by hand (docs/workflow.md).
 """
@@ -18,6 +18,7 @@ report: "rules/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/models.smk"
 include: "rules/structures.smk"
 include: "rules/embeddings.smk"
 include: "rules/training.smk"
@@ -36,6 +37,7 @@ rule all:
     default_target: True
     input:
         "reports/calibration.html",
+        "reports/benchmark.html",
         "results/run_config.yaml",
         "results/rejected.tsv",
         expand("results/bundles/{model}", model=MODELS),

@@ -61,6 +61,7 @@ check_config()
 SHARDS = [f"{shard:02d}" for shard in range(config["structures"]["shards"])]
 LABELS = expand("results/labels.zarr/{shard}", shard=SHARDS)
 EMBEDDINGS = expand("results/embeddings.zarr/{shard}", shard=SHARDS)
+ESM2 = "results/esm2.safetensors"
 MODELS = config["models"]
 
 # Weights that are a file of the user's are an input: a newer file makes everything computed from it stale.

@@ -1,15 +1,15 @@
 """Every model on held-out peptides beside trivial baselines, and its calibrated confidence.
 
-inputs:  results/models/{model}/best.pt, labels, embeddings, split
+inputs:  results/models/{model}/best.pt, labels, split; embeddings or, for the mtp family, the weights it adapts
 outputs: results/evaluation/{model}.tsv, results/calibration/{model}
 """
 
 
 rule evaluate:
     input:
+        unpack(features),
         checkpoint="results/models/{model}/best.pt",
         labels=LABELS,
-        embeddings=EMBEDDINGS,
         split="results/split.tsv",
     output:
         table=report(
@@ -32,11 +32,12 @@ rule evaluate:
         runtime=120,
     params:
         code=code_digest("evaluate"),
+        features=features_options,
         ranking=config["evaluation"]["ranking"],
         seed=config["seed"],
     shell:
         "betafold evaluate --checkpoint {input.checkpoint} --labels {input.labels}"
-        " --embeddings {input.embeddings} --split {input.split} --ranking {params.ranking}"
+        " {params.features} --split {input.split} --ranking {params.ranking}"
         " --seed {params.seed} --threads {threads} --out {output.table} > {log} 2>&1"
 
 

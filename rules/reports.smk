@@ -1,7 +1,7 @@
-"""The page a person reads, and the record of the run that made it.
+"""The pages a person reads, and the record of the run that made them.
 
-inputs:  evaluation and calibration of every model
-outputs: reports/calibration.html, results/run_config.yaml
+inputs:  evaluation and calibration of every model; time and memory of its training and prediction
+outputs: reports/calibration.html, reports/benchmark.html, results/run_config.yaml
 """
 
 
@@ -34,6 +34,39 @@ rule report:
         "betafold report --evaluation {input.evaluation} --calibration {input.calibration}"
         " --history {input.history} --rejected {input.rejected} --split {input.split}"
         " --out {output} > {log} 2>&1"
+
+
+rule compare:
+    input:
+        evaluation=expand("results/evaluation/{model}.tsv", model=MODELS),
+        predictions=expand("results/predictions/{model}", model=MODELS),
+        benchmarks=expand(
+            "logs/benchmarks/{step}/{model}.tsv",
+            step=("train", "evaluate", "predict"),
+            model=MODELS,
+        ),
+        sequences="results/test.fasta",
+    output:
+        report(
+            "reports/benchmark.html",
+            category="Evaluation",
+            caption="captions/benchmark.rst",
+        ),
+    log:
+        "logs/compare.log",
+    benchmark:
+        "logs/benchmarks/compare.tsv"
+    conda:
+        "../envs/betafold.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("report"),
+    shell:
+        "betafold report --page benchmark --evaluation {input.evaluation} --benchmarks {input.benchmarks}"
+        " --sequences {input.sequences} --out {output} > {log} 2>&1"
 
 
 rule run_config:

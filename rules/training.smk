@@ -1,15 +1,15 @@
 """One checkpoint per model named in the config.
 
-inputs:  config/models/{model}.yaml, labels, embeddings, split
+inputs:  config/models/{model}.yaml, labels, split; embeddings or, for the mtp family, the weights it adapts
 outputs: results/models/{model}/best.pt (and last.pt, from which a killed training goes on)
 """
 
 
 rule train:
     input:
+        unpack(features),
         spec="config/models/{model}.yaml",
         labels=LABELS,
-        embeddings=EMBEDDINGS,
         split="results/split.tsv",
     output:
         checkpoint="results/models/{model}/best.pt",
@@ -31,8 +31,9 @@ rule train:
         code=code_digest("train"),
         epochs=option("epochs", config["training"]["epochs"]),
         seed=config["seed"],
+        features=features_options,
         out=subpath(output.checkpoint, parent=True),
     shell:
-        "betafold train --spec {input.spec} --labels {input.labels} --embeddings {input.embeddings}"
+        "betafold train --spec {input.spec} --labels {input.labels} {params.features}"
         " --split {input.split} {params.epochs} --seed {params.seed} --threads {threads}"
         " --on-change restart --out {params.out} > {log} 2>&1"

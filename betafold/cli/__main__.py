@@ -16,6 +16,7 @@ STEPS = (
     "label",
     "rejected",
     "split",
+    "sequences",
     "export",
     "embed",
     "train",

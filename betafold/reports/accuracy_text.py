@@ -280,3 +280,9 @@ def ensembles(run: Run) -> str:
         f"differ among themselves by {interval(spread, 2, 'Å')}. For {percent(inside)} of them the prediction is no "
         "farther from the first model than the models are from each other."
     )
+
+
+def tm_scales(run: Run) -> str:
+    """The range of d0 over the test peptides, without which a TM-score means nothing."""
+    scales = run.main.test()["tm_d0"]
+    return f"{number(scales.min())} to {number(scales.max(), 2, 'Å')}"

@@ -24,7 +24,7 @@ def _torsions(residues: pd.DataFrame, suffix: str = "") -> np.ndarray:
     return np.radians(residues[[f"{angle}{suffix}" for angle in ANGLES]].to_numpy(dtype=np.float64))
 
 
-def _peptides(model: ModelResults) -> list[pd.DataFrame]:
+def peptides(model: ModelResults) -> list[pd.DataFrame]:
     """Residue rows of each test peptide, in chain order."""
     residues = model.test_residues.sort_values(["id", "position"])
     return [part for _, part in residues.groupby("id", sort=True)]
@@ -36,11 +36,9 @@ def noise_curve(model: ModelResults, seed: int = 0) -> pd.DataFrame:
     Columns: sigma (degrees, normal noise on phi and psi, independent at every residue), ca_rmsd. Sigma 0 is the
     floor that ideal bond lengths and angles leave.
     """
-    peptides = [part for part in _peptides(model) if np.isfinite(part["native_x"]).all()]
-    torsions, lengths = pad([np.nan_to_num(_torsions(part, "_native"), nan=np.pi) for part in peptides])
-    native, _ = pad(
-        [part[["native_x", "native_y", "native_z"]].to_numpy(dtype=np.float64) for part in peptides]
-    )
+    known = [part for part in peptides(model) if np.isfinite(part["native_x"]).all()]
+    torsions, lengths = pad([np.nan_to_num(_torsions(part, "_native"), nan=np.pi) for part in known])
+    native, _ = pad([part[["native_x", "native_y", "native_z"]].to_numpy(dtype=np.float64) for part in known])
     generator = np.random.default_rng(seed)
     rows = []
     for sigma in NOISE:

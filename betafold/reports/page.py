@@ -16,7 +16,7 @@ from betafold.reports import (
 from betafold.reports.inputs import Run
 from betafold.reports.render import section, write_page
 from betafold.reports.style import house_style
-from betafold.reports.wording import FAMILIES, number
+from betafold.reports.wording import FAMILIES
 from betafold.structures.samples import KINDS
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -52,7 +52,7 @@ def context(run: Run) -> dict:
         "headline_level": confidence_figures.headline_level,
         "patterns": comparison.pattern_table(run.main),
         "ensembles_text": accuracy_text.ensembles(run),
-        "tm_scales": tm_scales(run),
+        "tm_scales": accuracy_text.tm_scales(run),
     }
 
 
@@ -189,9 +189,3 @@ def rejected_counts(rejected: pd.DataFrame | None, most: int = 12) -> list[tuple
     common = Counter(kinds.str.strip(" ,")).most_common()
     shown, rest = common[:most], sum(count for _, count in common[most:])
     return [*shown, ("other reasons", rest)] if rest else shown
-
-
-def tm_scales(run: Run) -> str:
-    """The range of d0 over the test peptides, without which a TM-score means nothing."""
-    scales = run.main.test()["tm_d0"]
-    return f"{number(scales.min())} to {number(scales.max(), 2, 'Å')}"
