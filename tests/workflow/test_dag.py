@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ONCE = ("fetch_structures", "fetch_weights", "rejected", "split", "report", "run_config")
+ONCE = (
+    *("fetch_structures", "fetch_weights", "rejected", "split", "sequences"),
+    *("report", "compare", "run_config"),
+)
 PER_SHARD = ("label", "embed")
-PER_MODEL = ("train", "evaluate", "calibrate", "bundle")
+PER_MODEL = ("train", "evaluate", "calibrate", "bundle", "predict")
 
 
 def expected_jobs(shards: int, models: int) -> dict[str, int]:
@@ -29,6 +32,52 @@ def test_the_report_is_a_target_without_further_options(project):
     jobs = project.planned("reports/calibration.html")
     assert "report" in jobs
     assert "bundle" not in jobs
+
+
+TINY_MTP = "family: mtp\nmodel: {output: distances}\n"
+TINY_CAUSAL = "family: mtp\nmodel: {output: distances, backbone: {kind: causal, path: some/model}}\n"
+
+
+def commands(printed: str, rule: str) -> dict[str, str]:
+    """Model -> shell command of the jobs of a rule."""
+    jobs = re.findall(rf"^rule {rule}:$.*?^Shell command: (.*?)$", printed, re.MULTILINE | re.DOTALL)
+    return {re.search(r"logs/\w+/([\w-]+)\.log", job).group(1): job for job in jobs}
+
+
+def test_each_family_is_given_what_it_reads(project):
+    for name, text in (("adapts", TINY_MTP), ("causal", TINY_CAUSAL)):
+        (project.folder / "config" / "models" / f"{name}.yaml").write_text(text)
+    (project.folder / "both.yaml").write_text("models: [mixture, adapts, causal]\n")
+    printed = project.snakemake("-n", "--printshellcmds", "all", "--configfile", "both.yaml")
+    for rule in ("train", "evaluate"):
+        found = commands(printed, rule)
+        assert "--embeddings results/embeddings.zarr/00 results/embeddings.zarr/01" in found["mixture"]
+        assert "--weights" not in found["mixture"]
+        assert "--weights results/esm2.safetensors" in found["adapts"]
+        assert "--embeddings" not in found["adapts"]
+        assert "--weights" not in found["causal"] and "--embeddings" not in found["causal"]
+    found = commands(printed, "predict")
+    assert set(found) == {"mixture", "adapts", "causal"}
+    for name, command in found.items():
+        assert ("--weights results/esm2.safetensors" in command) == (name != "causal")
+
+
+def test_only_mtp_models_need_no_embeddings(project):
+    (project.folder / "config" / "models" / "adapts.yaml").write_text(TINY_MTP)
+    (project.folder / "one.yaml").write_text("models: [adapts]\n")
+    jobs = project.planned("all", "--configfile", "one.yaml")
+    assert "embed" not in jobs and jobs["train"] == 1
+
+
+def test_a_model_without_a_file_is_named(project):
+    printed = project.snakemake("-n", "all", "--config", "models=[nowhere]", expect=1)
+    assert "config/models/nowhere.yaml" in printed
+    assert "Traceback" not in printed
+
+
+def test_the_benchmark_page_is_a_target_without_further_options(project):
+    jobs = project.planned("reports/benchmark.html")
+    assert "compare" in jobs and "report" not in jobs
 
 
 def test_the_readme_shows_the_graph_of_rules(project):

@@ -7,16 +7,16 @@ import pytest
 import yaml
 
 SMALL = ("--configfile", "small.yaml")
-AFTER_TRAINING = {"evaluate", "calibrate", "bundle", "report", "run_config"}
+AFTER_TRAINING = {"evaluate", "calibrate", "bundle", "predict", "report", "compare", "run_config"}
 
 
 def test_all_results_are_there(finished):
     results = finished.folder / "results"
     for name in ("rejected.tsv", "split.tsv", "models/tiny/best.pt", "models/tiny/history.tsv", "evaluation/tiny.tsv",
-                 "calibration/tiny/calibration.json", "bundles/tiny/model.json"):  # fmt: skip
+                 "calibration/tiny/calibration.json", "bundles/tiny/model.json", "predictions/tiny/summary.csv"):  # fmt: skip
         assert (results / name).stat().st_size, name
-    page = (finished.folder / "reports" / "calibration.html").read_text()
-    assert "</html>" in page
+    for name in ("calibration", "benchmark"):
+        assert "</html>" in (finished.folder / "reports" / f"{name}.html").read_text()
     for folder in ("logs", "logs/benchmarks"):
         assert (finished.folder / folder / "train").is_dir()
 
@@ -53,7 +53,7 @@ def test_a_second_run_has_nothing_to_do(finished):
     [
         (("training={epochs: 3}",), {"train"} | AFTER_TRAINING),
         (("evaluation={ranking: mode}",), AFTER_TRAINING),
-        (("split={identity: 0.6}",), {"split", "train"} | AFTER_TRAINING),
+        (("split={identity: 0.6}",), {"split", "sequences", "train"} | AFTER_TRAINING),
     ],
 )
 def test_a_changed_parameter_runs_what_uses_it_again(finished, change, again):
@@ -68,8 +68,8 @@ def test_other_weights_make_everything_computed_from_them_stale(finished):
 @pytest.mark.parametrize(
     "module, again",
     [
-        ("betafold/reports/page.py", {"report"}),
-        ("betafold/evaluation/calibrate.py", {"calibrate", "bundle", "report"}),
+        ("betafold/reports/render.py", {"report", "compare"}),
+        ("betafold/evaluation/calibrate.py", {"calibrate", "bundle", "predict", "report", "compare"}),
         ("betafold/models/transformer.py", {"train"} | AFTER_TRAINING),
         ("betafold/embeddings/esm2.py", {"embed", "train"} | AFTER_TRAINING),
     ],
