@@ -1,0 +1,201 @@
+"""CA traces from distance matrices: classical scaling, stress minimisation, and the choice of the hand."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from betafold.geometry.chirality import ca_log_odds
+from betafold.geometry.stress import BOND_WEIGHT, Stress, minimise_stress
+from betafold.geometry.trace import check_lengths, trace_energy
+
+EXACT = 1e-3
+"""Angstrom: where classical scaling reproduces a matrix to this RMS error there is nothing to minimise or restrain."""
+
+_ASYMMETRY = 1e-3  # Angstrom; rounding of float32 distances is far below
+_MIN_WEIGHT = 1e-6  # of the largest, so that no residue is left without any pair
+_PAIRS_AT_A_TIME = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """CA traces of B distance matrices, arrays of the kind and dtype of the distances (`mirrored`: bool)."""
+
+    ca: np.ndarray | torch.Tensor
+    """[B, L, 3] in Angstrom, each centred on the origin; NaN beyond lengths."""
+    stress: np.ndarray | torch.Tensor
+    """[B] root mean square difference of its distances and the given ones over all pairs, in Angstrom."""
+    outside_top3: np.ndarray | torch.Tensor
+    """[B] share (0-1) of the absolute eigenvalues of the centred Gram matrix outside the three that are used.
+
+    0 for distances of points in space; a matrix that no structure can have has more."""
+    log_odds: np.ndarray | torch.Tensor
+    """[B] >= 0, log odds of the hand that was chosen against its mirror image."""
+    mirrored: np.ndarray | torch.Tensor
+    """[B] whether the first solution was reflected. That one's hand is an accident, so half of them are."""
+
+
+def classical_mds(distances, lengths=None):
+    """Points in space from distances by classical scaling (Torgerson 1952, Psychometrika 17, 401).
+
+    Args:
+        distances: numpy array or torch tensor [B, L, L] in Angstrom, symmetric and non-negative; the diagonal and what
+            lies beyond `lengths` is ignored.
+        lengths: [B] integers, residues of each item; all L when None.
+
+    Returns:
+        (ca [B, L, 3], outside_top3 [B]) as in `Embedding`, either hand. NaN for items with a NaN or infinite distance.
+
+    Raises:
+        ValueError: bad shape, dtype or lengths, negative or asymmetric distances; the message names the argument.
+    """
+    given, lengths, usable = _checked(distances, lengths)
+    ca = given.new_full((*given.shape[:2], 3), math.nan)
+    outside = given.new_full((len(given),), math.nan)
+    for length, rows in _equal_lengths(lengths, usable):
+        ca[rows, :length], outside[rows] = _classical(given[rows, :length, :length])
+    return _like(ca, distances), _like(outside, distances)
+
+
+def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WEIGHT):
+    """CA traces whose distances are as near as possible to the given ones, in the hand of L amino acids.
+
+    Classical scaling gives the start, `stress.minimise_stress` the trace, with consecutive CA held 3.8 A (cis: 2.95 A)
+    and next but one 5.0-7.3 A apart; a matrix that already has an exact solution keeps it. The hand is the one with the
+    higher odds by its CA pseudo-dihedrals (`chirality.ca_log_odds`) and by the backbone that fits it
+    (`trace.trace_energy`). Computed in float64 on the CPU; without gradient (`stress.guttman_transform` has one).
+
+    Args:
+        distances, lengths: as in `classical_mds`.
+        weights: [B, L, L] of the pairs, such as a confidence, symmetric and non-negative; all equal when None. Only
+            their ratios within an item matter. Classical scaling knows no weights.
+        bond_weight: of the restraints, for each residue and in units of the mean weight; 0 leaves them out.
+
+    Returns:
+        `Embedding`. An item with a NaN or infinite distance or weight is NaN, others are not touched by it. Padding and
+        the other items of the batch change nothing but rounding.
+
+    Raises:
+        ValueError: as `classical_mds`, or bad weights; the message names the argument.
+    """
+    given, lengths, usable = _checked(distances, lengths)
+    if weights is not None:
+        weights, _, finite = _checked(weights, lengths, "weights", given.shape)
+        usable &= finite
+    if not (math.isfinite(bond_weight) and bond_weight >= 0):
+        raise ValueError(f"bond_weight: expected a number >= 0, got {bond_weight!r}")
+    ca = given.new_full((*given.shape[:2], 3), math.nan)
+    stress, outside, log_odds = given.new_full((3, len(given)), math.nan)
+    for length, rows in _equal_lengths(lengths, usable):
+        wanted = given[rows, :length, :length]
+        start, outside[rows] = _classical(wanted)
+        pairs = None if weights is None else _scaled(weights[rows, :length, :length])
+        found = _minimised(start, wanted, pairs, bond_weight * length)
+        stress[rows] = _rms_error(found, wanted)
+        log_odds[rows] = _hand(found)
+        ca[rows, :length] = torch.where((log_odds[rows] < 0)[:, None, None], -found, found)
+    results = (ca, stress, outside, log_odds.abs(), log_odds < 0)
+    return Embedding(*(_like(result, distances) for result in results))
+
+
+def _checked(matrix, lengths, name="distances", shape=None):
+    """float64 CPU matrices with a zero diagonal, lengths [B], finite items bool [B]."""
+    given = torch.as_tensor(matrix).detach().cpu()
+    if given.ndim != 3 or given.shape[1] != given.shape[2] or 0 in given.shape:
+        raise ValueError(f"{name}: expected shape [B, L, L], got {list(given.shape)}")
+    if shape is not None and given.shape != shape:
+        raise ValueError(f"{name}: expected shape {list(shape)} like distances, got {list(given.shape)}")
+    if not given.is_floating_point():
+        raise ValueError(f"{name}: expected floating-point numbers, got {given.dtype}")
+    lengths = check_lengths(lengths, *given.shape[:2])
+    inside = torch.arange(given.shape[1]) < lengths[:, None]
+    inside = inside[:, :, None] & inside[:, None, :] & ~torch.eye(given.shape[1], dtype=torch.bool)
+    given = torch.where(inside, given.double(), 0.0)
+    usable = given.isfinite().all(2).all(1)
+    if (given < 0).any():
+        raise ValueError(f"{name}: expected none below 0, got {given[given < 0].min():g}")
+    difference = (given - given.mT).abs().nan_to_num(0.0, 0.0)
+    if (difference > _ASYMMETRY + 1e-5 * given.abs()).any():
+        raise ValueError(
+            f"{name}: expected symmetric matrices, two halves differ by {difference.max():g}; average them first"
+        )
+    return (given + given.mT) / 2, lengths, usable
+
+
+def _equal_lengths(lengths, usable):
+    """(length, rows) of usable items of one length, not too many at a time.
+
+    Items of a batch of one length need neither masks nor padding, so neither can change their result.
+    """
+    for length in lengths[usable].unique().tolist():
+        rows = ((lengths == length) & usable).nonzero()[:, 0]
+        for part in rows.split(max(1, _PAIRS_AT_A_TIME // length**2)):
+            yield length, part
+
+
+def _classical(distances):
+    """Points [n, L, 3] and the share of eigenvalues outside the three largest [n]."""
+    squares = distances.square()
+    rows = squares.mean(1, keepdim=True)
+    gram = (squares - rows - rows.mT + rows.mean(2, keepdim=True)) / -2
+    values, vectors = torch.linalg.eigh(gram)
+    top = min(3, values.shape[1])
+    used = values[:, -top:].clamp(min=0)
+    mass = values.abs().sum(1)
+    outside = torch.where(mass > 0, 1 - used.sum(1) / mass.clamp(min=1e-300), 0.0).clamp(min=0)
+    points = vectors[:, :, -top:] * used.sqrt()[:, None]
+    return torch.nn.functional.pad(points, (0, 3 - top)), outside
+
+
+def _scaled(weights):
+    """Weights with mean 1 over the pairs, none of them zero."""
+    length = weights.shape[1]
+    if length < 2:
+        return weights
+    largest = weights.amax((1, 2), keepdim=True)
+    if not (largest > 0).all():
+        raise ValueError("weights: expected a positive one in every item")
+    weights = torch.maximum(weights, _MIN_WEIGHT * largest)
+    off_diagonal = weights.sum((1, 2)) - weights.diagonal(dim1=1, dim2=2).sum(1)
+    return weights * (length * (length - 1) / off_diagonal)[:, None, None]
+
+
+def _minimised(start, distances, weights, bond_weight):
+    found = start.clone()
+    rough = (_rms_error(start, distances) > EXACT).nonzero()[:, 0]
+    if len(rough):
+        stress = Stress(distances[rough], None if weights is None else weights[rough], bond_weight)
+        found[rough] = minimise_stress(_spatial(start[rough]), stress)
+    return found - found.mean(1, keepdim=True)
+
+
+def _spatial(points):
+    """The points, with a ripple along axes that have no extent: a minimisation would never leave a plane."""
+    position = torch.arange(points.shape[1], dtype=points.dtype)
+    ripple = torch.stack([(frequency * position).sin() for frequency in (2.4, 1.9, 1.3)], dim=1)
+    flat = points.abs().amax(1, keepdim=True) < 0.05
+    return torch.where(flat, 0.05 * ripple, points)
+
+
+def _rms_error(ca, distances):
+    length = ca.shape[1]
+    if length < 2:
+        return ca.new_zeros(len(ca))
+    found = torch.cdist(ca, ca, compute_mode="donot_use_mm_for_euclid_dist")
+    return (found - distances).square().sum((1, 2)).div(length * (length - 1)).sqrt()
+
+
+def _hand(ca):
+    """Log odds of the traces against their mirror images; 0 where there are too few residues to tell."""
+    if ca.shape[1] < 4:
+        return ca.new_zeros(len(ca))
+    by_dihedrals = torch.from_numpy(ca_log_odds(ca.numpy()))
+    return by_dihedrals + trace_energy(-ca) - trace_energy(ca)
+
+
+def _like(result, given):
+    """The result in the kind, dtype and place of the argument; truth values stay such."""
+    if isinstance(given, np.ndarray):
+        return result.numpy() if result.dtype == torch.bool else result.numpy().astype(given.dtype)
+    return result.to(torch.bool if result.dtype == torch.bool else given.dtype).to(given.device)

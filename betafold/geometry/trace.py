@@ -1,0 +1,225 @@
+"""Backbones from CA traces: the best turns of all peptide planes by dynamic programming.
+
+With ideal, planar peptides all that a CA trace leaves open is how each plane is turned about its CA-CA axis. A turn
+meets the next one at the CA between them, where it sets the N-CA-C angle, phi and psi; the angle's distance from the
+ideal and the Ramachandran distribution score the pair, so the best turns of a whole chain are a shortest path, found
+exactly on a grid of turns (Viterbi 1967) and again on a fine grid around it. That the planes' turns decide the
+backbone: Purisima & Scheraga 1984, Biopolymers 23, 1207.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+
+from betafold.geometry import ideal, priors
+from betafold.geometry.complete import TERMINAL_PSI
+from betafold.geometry.peptide_plane import PeptidePlanes
+
+ANGLE_SPREAD = math.radians(5.0)
+"""Standard deviation of N-CA-C that counts as one unit of the score: that of real chains, and some for the trace."""
+COARSE_TURNS = 24
+FINE_TURNS = torch.arange(-4, 5, dtype=torch.float64) * math.radians(2.0)
+TERMINAL_PHI = math.radians(-90.0)
+"""phi of the last residue, which nothing in a trace determines: the value with the smallest error of C on real chains."""
+
+_CHUNK = 256  # traces at a time: their tables of pairs fit into the cache
+
+
+def backbone_from_ca(ca, sequences=None, lengths=None):
+    """N, CA and C from CA traces.
+
+    Args:
+        ca: numpy array or torch tensor [B, L, 3] in Angstrom, float32 or float64. Consecutive CA nearer than 3.4 A are
+            joined by a cis peptide bond.
+        sequences: list of B strings of one-letter codes; known glycine and proline improve phi and psi.
+        lengths: [B] integers, residues of each item; all L when None.
+
+    Returns:
+        coords [B, L, 3, 3] of the same kind and dtype, atoms N, CA, C; CA as given. NaN beyond `lengths`, and
+        everywhere for items with a NaN or infinite coordinate. The first N takes psi from the next residue, and the
+        last C takes a typical phi: nothing in the trace determines them.
+
+    Raises:
+        ValueError: bad shape, dtype, lengths or sequences; the message names the argument.
+    """
+    trace, lengths, usable = _checked(ca, lengths)
+    kinds = _kinds(sequences, lengths, trace.shape[1])
+    coords = torch.full((*trace.shape[:2], 3, 3), math.nan, dtype=torch.float64)
+    for rows in usable.nonzero()[:, 0].split(_CHUNK):
+        coords[rows] = _backbone(trace[rows], kinds[rows], lengths[rows])
+    beyond = torch.arange(trace.shape[1]) >= lengths[:, None]
+    coords[beyond] = math.nan
+    coords = coords[:, : ca.shape[1]]
+    if isinstance(ca, np.ndarray):
+        coords = coords.numpy().astype(ca.dtype)
+        coords[:, :, 1] = np.where(np.isnan(coords[:, :, 1]), np.nan, ca)
+        return coords
+    coords = coords.to(ca.dtype).to(ca.device)
+    coords[:, :, 1] = torch.where(coords[:, :, 1].isnan(), math.nan, ca.detach())
+    return coords
+
+
+def trace_energy(ca, lengths=None):
+    """How badly the best backbone fits CA traces, [B] float64, in units of -log probability.
+
+    The mirror image of a real trace has a higher energy: its backbone needs phi and psi of D residues. NaN for items
+    with a NaN or infinite coordinate. Arguments and errors as in `backbone_from_ca`.
+    """
+    trace, lengths, usable = _checked(ca, lengths)
+    kinds = _kinds(None, lengths, trace.shape[1])
+    energy = torch.full((len(trace),), math.nan, dtype=torch.float64)
+    for rows in usable.nonzero()[:, 0].split(_CHUNK):
+        planes = PeptidePlanes(trace[rows])
+        energy[rows] = _best_turns(planes, _coarse_grid(planes), kinds[rows], lengths[rows])[1].double()
+    return energy
+
+
+def _checked(ca, lengths):
+    """float64 traces of at least 3 residues with harmless CA beyond lengths, lengths [B], usable items bool [B]."""
+    if ca.ndim != 3 or ca.shape[2] != 3 or 0 in ca.shape:
+        raise ValueError(f"ca: expected shape [B, L, 3], got {list(ca.shape)}")
+    trace = torch.as_tensor(ca).detach().cpu()
+    if not trace.is_floating_point():
+        raise ValueError(f"ca: expected floating-point numbers, got {trace.dtype}")
+    trace = trace.double()
+    lengths = check_lengths(lengths, *trace.shape[:2])
+    if trace.shape[1] < 3:
+        trace = torch.cat([trace, trace.new_zeros(len(trace), 3 - trace.shape[1], 3)], dim=1)
+    position = torch.arange(trace.shape[1])
+    inside = (position < lengths[:, None])[..., None]
+    usable = (trace.isfinite() | ~inside).all(2).all(1)
+    turn = 1.7 * position.double()
+    helix = torch.stack([2.3 * turn.cos(), 2.3 * turn.sin(), 1.5 * position], dim=1)
+    return torch.where(inside, trace, helix), lengths, usable
+
+
+def check_lengths(lengths, batch, longest):
+    """lengths as an int64 tensor [B]; all `longest` when None. ValueError if they aren't whole or out of range."""
+    if lengths is None:
+        return torch.full((batch,), longest)
+    lengths = torch.as_tensor(lengths).cpu()
+    if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise ValueError(
+            f"lengths: expected {batch} whole numbers, got {lengths.dtype} of {list(lengths.shape)}"
+        )
+    if lengths.min() < 1 or lengths.max() > longest:
+        raise ValueError(
+            f"lengths: expected values from 1 to {longest}, got {lengths.min()} to {lengths.max()}"
+        )
+    return lengths.long()
+
+
+def _kinds(sequences, lengths, longest):
+    """Index of the Ramachandran distribution of each residue, int64 [B, L]."""
+    kinds = torch.full((len(lengths), longest), priors.ANY)
+    if sequences is None:
+        return kinds
+    if len(sequences) != len(lengths):
+        raise ValueError(f"sequences: expected {len(lengths)}, got {len(sequences)}")
+    for row, (sequence, length) in enumerate(zip(sequences, lengths.tolist(), strict=True)):
+        if len(sequence) != length:
+            raise ValueError(
+                f"sequences: number {row} has {len(sequence)} letters, the trace {length} residues"
+            )
+        kinds[row, :length] = torch.from_numpy(priors.residue_class(sequence))
+    return kinds
+
+
+def _coarse_grid(planes):
+    turns = torch.arange(COARSE_TURNS, dtype=torch.float64) * (2 * math.pi / COARSE_TURNS)
+    return turns.expand(*planes.axis.shape[:2], COARSE_TURNS)
+
+
+def _backbone(trace, kinds, lengths):
+    """coords [B, L, 3, 3] float64."""
+    planes = PeptidePlanes(trace)
+    turns, _ = _best_turns(planes, _coarse_grid(planes), kinds, lengths)
+    turns, _ = _best_turns(planes, turns[..., None] + FINE_TURNS, kinds, lengths)
+    to_c, to_n = (atom[:, :, 0] for atom in planes.atoms(turns[..., None]))
+    coords = trace[:, :, None].repeat(1, 1, 3, 1)
+    coords[:, :-1, 2] += to_c
+    coords[:, 1:, 0] += to_n
+    return _with_ends(coords, lengths)
+
+
+def _with_ends(coords, lengths):
+    """Places the first N and the last C, and the C of a chain of one residue where its plane has it."""
+    n, ca, c = coords.unbind(2)
+    next_psi = _dihedral(n[:, 1], ca[:, 1], c[:, 1], n[:, 2])
+    psi = torch.where(lengths >= 3, next_psi, TERMINAL_PSI)
+    coords[:, 0, 0] = _placed(n[:, 1], c[:, 0], ca[:, 0], ideal.N_CA, psi)
+    rows, last = torch.arange(len(coords)), lengths - 1
+    before = c[rows, (last - 1).clamp(min=0)]
+    phi = torch.full_like(psi, TERMINAL_PHI)
+    end = _placed(before, n[rows, last], ca[rows, last], ideal.CA_C, phi)
+    coords[rows, last, 2] = torch.where((lengths > 1)[:, None], end, c[rows, last])
+    return coords
+
+
+def _dihedral(a, b, c, d):
+    first, axis, last = b - a, normalize(c - b, dim=-1), d - c
+    normal = torch.linalg.cross(first, axis)
+    return torch.atan2(
+        (first * torch.linalg.cross(axis, last)).sum(-1), (normal * torch.linalg.cross(axis, last)).sum(-1)
+    )
+
+
+def _placed(a, b, c, length, dihedral):
+    """Atom d bonded to c with the ideal N-CA-C angle to b and the dihedral a-b-c-d."""
+    axis = normalize(c - b, dim=-1)
+    normal = normalize(torch.linalg.cross(b - a, axis), dim=-1)
+    inwards = torch.linalg.cross(normal, axis)
+    across = dihedral.cos()[:, None] * inwards + dihedral.sin()[:, None] * normal
+    return c + length * (math.sin(ideal.N_CA_C) * across - math.cos(ideal.N_CA_C) * axis)
+
+
+def _best_turns(planes, grid, kinds, lengths):
+    """The turns [B, L - 1] of the grid [B, L - 1, S] with the lowest total energy, and that energy [B]."""
+    views = _Views(planes, grid)
+    batch, n_planes, states = grid.shape
+    total = torch.zeros(batch, states)
+    best_before = []
+    for residue in range(1, n_planes):
+        energy = views.energy(residue, kinds[:, residue])
+        inside = (residue < lengths - 1)[:, None, None]
+        total, before = (total[:, :, None] + torch.where(inside, energy, 0.0)).min(dim=1)
+        best_before.append(before)
+    energy, state = total.min(dim=1)
+    path = [state]
+    for before in reversed(best_before):
+        state = before.gather(1, state[:, None])[:, 0]
+        path.append(state)
+    path = torch.stack(path[::-1], dim=1)
+    return grid.gather(2, path[..., None])[..., 0], energy
+
+
+class _Views:
+    """What each residue sees of the planes before and behind it in all their turns, as float32 unit vectors.
+
+    sine and cosine of phi are products of vectors of the plane before with the direction to C, those of psi of
+    vectors of the plane behind with the direction to N.
+    """
+
+    def __init__(self, planes, grid):
+        to_c, to_n = planes.atoms(grid)
+        bond = planes.span[:, :, None] + to_n - to_c  # from C to the next N
+        self.n, self.c = normalize(to_n, dim=-1), normalize(to_c, dim=-1)
+        self.phi_sine = normalize(torch.linalg.cross(to_n, bond), dim=-1)
+        self.phi_cosine = torch.linalg.cross(self.n, self.phi_sine)
+        self.psi_sine = normalize(torch.linalg.cross(bond, to_c), dim=-1)
+        self.psi_cosine = torch.linalg.cross(self.psi_sine, self.c).neg()
+        for name, view in vars(self).items():
+            setattr(self, name, view.float())
+        self.tables = torch.from_numpy(priors.ramachandran_energy())
+
+    def energy(self, residue, kind):
+        """[B, S, S] of the turns of the plane before and behind."""
+        n, to_c = self.n[:, residue - 1], self.c[:, residue].mT
+        misfit = (n @ to_c - math.cos(ideal.N_CA_C)) / (math.sin(ideal.N_CA_C) * ANGLE_SPREAD)
+        phi = torch.atan2(self.phi_sine[:, residue - 1] @ to_c, self.phi_cosine[:, residue - 1] @ to_c)
+        psi = torch.atan2(n @ self.psi_sine[:, residue].mT, n @ self.psi_cosine[:, residue].mT)
+        cells = self.tables.shape[1]
+        row, column = (((angle / (2 * math.pi) + 0.5) * cells).long() % cells for angle in (phi, psi))
+        return self.tables[kind[:, None, None], row, column] + 0.5 * misfit.square()
