@@ -11,6 +11,7 @@ class TrainingConfig:
     epochs: int = 60
     patience: int = 8
     batch_size: int = 32
+    batches_per_epoch: int = 0
     accumulation: int = 1
     learning_rate: float = 1e-3
     warmup: float = 0.05

@@ -79,6 +79,7 @@ class Trainer(ABC):
         """Train one epoch, validate, and return the row of the history."""
         config = self.config
         batches = shuffled_batches(self.training.lengths, config.batch_size, config.seed, self.epoch)
+        batches = batches[: config.batches_per_epoch or None]
         groups = math.ceil(len(batches) / config.accumulation)
         steps, step = config.epochs * groups, self.epoch * groups
         sums: dict[str, float] = {}

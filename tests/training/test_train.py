@@ -9,6 +9,7 @@ from betafold.models.torsion import TorsionModel
 from betafold.training.checkpoint import load_checkpoint
 from betafold.training.dataset import PeptideDataset, in_split
 from betafold.training.targets import ca_rmsd, mode_ca, residue_lddt
+from betafold.training.torsion import TorsionTrainer
 from betafold.training.train import train
 
 
@@ -58,6 +59,30 @@ def test_kinds_of_weight_zero_are_left_out(world, small_spec, tmp_path):
     samples, _, _, split = world
     expected = sum(s.kind != "fragment" for s in in_split(samples, split, "train"))
     assert meta["n_training"] == expected < 40
+
+
+def test_an_epoch_can_be_a_share_that_differs_from_epoch_to_epoch(world, small_spec, tmp_path):
+    samples, embeddings, _, split = world
+    spec = small_spec(batches_per_epoch=2)
+    training = PeptideDataset(in_split(samples, split, "train"), embeddings)
+    validation = PeptideDataset(in_split(samples, split, "validation"), embeddings)
+    trainer = TorsionTrainer(
+        TorsionModel(spec.model), spec.training, training, validation, torch.device("cpu")
+    )
+    seen = []
+    forward = trainer.forward
+
+    def record(model, batch):
+        if model.training:
+            seen[-1].append(tuple(batch.sequences))
+        return forward(model, batch)
+
+    trainer.forward = record
+    for _ in range(2):
+        seen.append([])
+        trainer.run_epoch()
+    assert [len(epoch) for epoch in seen] == [2, 2]
+    assert set(seen[0]) != set(seen[1])
 
 
 def test_early_stopping(world, small_spec, tmp_path):
