@@ -1,4 +1,4 @@
-"""What a model reads of a batch of peptides, and how many fit into one batch where nothing is trained."""
+"""What a model reads of a batch of peptides, and how many fit into one batch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PEPTIDES = 128  # in a batch at most
-PAIRS = PEPTIDES * 30**2  # residue pairs in a padded batch: attention and distances grow with them
+PEPTIDES = 128  # in a batch at most where nothing is trained
+PAIRS = (
+    30**2
+)  # residue pairs a peptide may have on average in a padded batch: attention and distances grow with them
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,23 @@ def pad_inputs(sequences: list[str], features: Sequence[np.ndarray] | None = Non
     return Inputs(sequences, mask, x)
 
 
-def inference_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of ``lengths`` in their order, cut where PEPTIDES or PAIRS would be exceeded.
+def cut_batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Indices of ``lengths`` in their order, cut at ``size`` peptides or ``size`` * PAIRS residue pairs.
 
-    Peptides of up to 30 residues come 128 at a time, a chain of hundreds of residues alone.
+    Peptides of up to 30 residues come ``size`` at a time; the longer the chains, the fewer.
     """
     batch: list[int] = []
     longest = 0
     for index, length in enumerate(lengths):
         longest = max(longest, length)
-        if batch and (len(batch) == PEPTIDES or (len(batch) + 1) * longest**2 > PAIRS):
+        if batch and (len(batch) == size or (len(batch) + 1) * longest**2 > size * PAIRS):
             yield batch
             batch, longest = [], length
         batch.append(index)
     if batch:
         yield batch
+
+
+def inference_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """``cut_batches`` where nothing is trained."""
+    return cut_batches(lengths, PEPTIDES)

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from betafold.errors import BetaFoldError
-from betafold.models.inputs import Inputs, residue_mask
+from betafold.models.inputs import Inputs, cut_batches, residue_mask
 from betafold.structures.samples import Sample
 
 BUCKET = 20  # batches whose peptides are sorted by length together
@@ -114,24 +114,22 @@ def shuffled_batches(lengths: list[int], batch_size: int, seed: int, epoch: int)
     """Batches of indices of an epoch: a random order, similar lengths together, a function of its arguments.
 
     Because an epoch's order depends on nothing that came before it, a resumed run needs no sampler state.
+    Of chains longer than peptides a batch holds fewer, see ``cut_batches``.
     """
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths))
+    order = rng.permutation(len(lengths)).tolist()
     batches = []
     for start in range(0, len(order), BUCKET * batch_size):
-        bucket = sorted(order[start : start + BUCKET * batch_size].tolist(), key=lambda i: lengths[i])
-        batches += _cut(bucket, batch_size)
+        batches += ordered_batches(lengths, batch_size, order[start : start + BUCKET * batch_size])
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
 def ordered_batches(lengths: list[int], batch_size: int, indices: list[int] | None = None) -> list[list[int]]:
     """Batches of ``indices`` (None = all), shortest peptides first."""
-    indices = range(len(lengths)) if indices is None else indices
-    return _cut(sorted(indices, key=lambda i: lengths[i]), batch_size)
-
-
-def _cut(indices: list[int], size: int) -> list[list[int]]:
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
+    order = sorted(range(len(lengths)) if indices is None else indices, key=lambda i: lengths[i])
+    return [
+        [order[place] for place in batch] for batch in cut_batches([lengths[i] for i in order], batch_size)
+    ]
 
 
 def in_split(samples: list[Sample], split: pd.DataFrame, name: str) -> list[Sample]:

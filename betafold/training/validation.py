@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from betafold.models.inputs import inference_batches
+from betafold.models.inputs import PEPTIDES
+from betafold.training.dataset import ordered_batches
 from betafold.training.targets import ca_rmsd
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def validate(trainer: Trainer) -> dict[str, float]:
     model, dataset = trainer.evaluated, trainer.validation
     model.eval()
     means = _Means()
-    order = sorted(range(len(dataset)), key=lambda index: dataset.lengths[index])
-    batches = inference_batches([dataset.lengths[index] for index in order])
-    for batch in dataset.loader([[order[place] for place in places] for places in batches]):
+    for batch in dataset.loader(ordered_batches(dataset.lengths, PEPTIDES)):
         batch = batch.to(trainer.device)
         output = trainer.forward(model, batch)
         for name, values in (trainer.terms(output, batch) | trainer.figures(output, batch)).items():

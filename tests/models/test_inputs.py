@@ -26,7 +26,7 @@ def test_batches_keep_order_and_limits(lengths):
     assert [index for batch in batches for index in batch] == list(range(len(lengths)))
     for batch in batches:
         padded = len(batch) * max(lengths[index] for index in batch) ** 2
-        assert len(batch) == 1 or (len(batch) <= PEPTIDES and padded <= PAIRS)
+        assert len(batch) == 1 or (len(batch) <= PEPTIDES and padded <= PEPTIDES * PAIRS)
 
 
 @given(st.lists(st.integers(10, 30), min_size=1, max_size=400))

@@ -28,6 +28,11 @@ def test_order_changes_with_epoch_and_seed_and_padding_is_small():
     assert padded < 1.1 * sum(lengths)
 
 
+def test_long_chains_make_small_batches():
+    sizes = [len(batch) for batch in shuffled_batches([30] * 64 + [60] * 32 + [512] * 3, 32, 0, 0)]
+    assert sorted(sizes) == [1] * 3 + [8] * 4 + [32] * 2
+
+
 @given(LENGTHS, st.integers(1, 40))
 @settings(max_examples=30, deadline=None)
 def test_ordered_batches_are_sorted_and_complete(lengths, size):
