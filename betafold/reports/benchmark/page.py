@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from betafold.reports import accuracy_figures, accuracy_text, comparison
-from betafold.reports.benchmark import figures, tables, text
+from betafold.reports.benchmark import figures, output_text, tables, text
 from betafold.reports.benchmark.inputs import Benchmark
 from betafold.reports.render import section, write_page
 from betafold.reports.style import house_style
@@ -42,6 +42,7 @@ def context(run: Benchmark) -> dict:
         "handedness": tables.handedness(run),
         "diagnostics": tables.DIAGNOSTICS,
         "text": text,
+        "output_text": output_text,
         "accuracy_figures": _accuracy_sections(run, strata),
         "error_figures": _error_sections(run),
         "tm_scales": accuracy_text.tm_scales(run),
@@ -59,7 +60,7 @@ def _accuracy_sections(run: Benchmark, strata: list[dict]) -> list[dict]:
             "All methods",
             accuracy_figures.by_method(run, strata),
             "Dots with 95 % intervals: mean CA-RMSD of every model and baseline on all, helical and other test peptides.",
-            text.contests(run),
+            text.structures(run, strata),
         )
     ]
 

@@ -7,7 +7,7 @@ from betafold.evaluation.intervals import Interval, mean_interval
 from betafold.reports import comparison
 from betafold.reports.benchmark import tables
 from betafold.reports.benchmark.inputs import Benchmark, Contender
-from betafold.reports.wording import amount, compared, duration, interval, number, percent
+from betafold.reports.wording import compared, duration, interval, number, percent
 
 FAMILY_NAMES = {"torsion": "torsion family", "mtp": "ProteinMTP family"}
 CLOSE = (1, 4)
@@ -17,6 +17,12 @@ FAR = (10, 30)
 
 def quoted(model: Contender) -> str:
     return f"“{model.name}”"
+
+
+def named(run: Benchmark, method: str) -> str:
+    """A method in a sentence: a model in quotes, a baseline with its article."""
+    models = [model.name for model in run.models]
+    return f"“{method}”" if method in models else f"the {comparison.label(method)}"
 
 
 def family_name(model: Contender) -> str:
@@ -58,8 +64,27 @@ def contests(run: Benchmark, metric: str = "ca_rmsd") -> str:
     clauses = []
     for model in chosen:
         difference = comparison.difference(model.test(), run.main.test(rival), metric)
-        clauses.append(f"{quoted(model)} {compared(difference, f'the {comparison.label(rival)}', metric)}")
+        clauses.append(f"{quoted(model)} {compared(difference, named(run, rival), metric)}")
     return " ".join([*sentences, "; ".join(clauses) + "."])
+
+
+def structures(run: Benchmark, strata: list[dict]) -> str:
+    """Which method has the lowest mean on helical and on other peptides; the best models against the strongest baseline."""
+    sentences = []
+    for record in strata:
+        if record["stratum"] != "structure":
+            continue
+        cells = record["cells"]
+        winner = min(cells, key=lambda method: np.nan_to_num(cells[method].estimate, nan=np.inf))
+        clauses = [
+            f"{quoted(model)} {compared(record['differences'][model.name], named(run, record['rivals'][model.name]))}"
+            for model in run.representatives()
+        ]
+        sentences.append(
+            f"On {record['group'].replace('not ', 'non-')} peptides (n = {record['n']}) the lowest mean is that of "
+            f"{named(run, winner)}, {number(cells[winner].estimate, 2, 'Å')}; {'; '.join(clauses)}."
+        )
+    return " ".join(sentences)
 
 
 def distances(run: Benchmark) -> str:
@@ -68,7 +93,7 @@ def distances(run: Benchmark) -> str:
         return "These tables hold no distance errors; betafold evaluate adds them."
     rival = comparison.strongest_baseline(run.main)
     methods = [(quoted(model), model.test()) for model in run.representatives()]
-    methods.append((f"the {comparison.label(rival)}", run.main.test(rival)))
+    methods.append((named(run, rival), run.main.test(rival)))
     values = [
         f"{number(rows['distance_mae'].mean(), 2, 'Å')} and {number(rows['distance_mse'].mean(), 1, 'Å²')} for {name}"
         for name, rows in methods
@@ -121,8 +146,8 @@ def accuracy(run: Benchmark) -> str:
     for name, (label, *_) in metrics.items():
         winner = comparison.best(records, name)
         if winner:
-            winners.setdefault(winner, []).append(label)
-    clauses = [f"{comparison.label(winner)} in {', '.join(names)}" for winner, names in winners.items()]
+            winners.setdefault(winner, []).append(label.removeprefix("CA-RMSD, "))
+    clauses = [f"{named(run, winner)} in {', '.join(names)}" for winner, names in winners.items()]
     agreement = (
         "One method has the best mean in every column: "
         if len(clauses) == 1
@@ -137,15 +162,18 @@ def accuracy(run: Benchmark) -> str:
 def differences(run: Benchmark) -> str:
     """What is established among the paired differences, and by how many looks."""
     records = tables.pairs(run)
+    looks = sum(len(record["cells"]) for record in records)
     found = []
-    looks = 0
     for record in records:
+        results: dict[str, list[str]] = {}
         for name, cell in record["cells"].items():
-            looks += 1
-            result = comparison.verdict(cell, comparison.METRICS[name][3] == "lower")
-            if result != "undecided":
-                label = comparison.METRICS[name][0]
-                found.append(f"{record['first']} is {result} than {record['second']} in {label}")
+            label, _, _, direction = comparison.METRICS[name]
+            results.setdefault(comparison.verdict(cell, direction == "lower"), []).append(label)
+        found += [
+            f"{record['first']} is {result} than {record['second']} in {', '.join(results[result])}"
+            for result in ("better", "worse")
+            if result in results
+        ]
     outcome = (
         f"Established here: {'; '.join(found)}." if found else "No difference in the table is established."
     )
@@ -184,7 +212,7 @@ def separations(errors: dict[str, pd.DataFrame]) -> str:
         clauses.append(f"{comparison.label(method)} {' and '.join(parts)}")
     return (
         f"Mean distance error: {'; '.join(clauses)}. Neighbours are at nearly fixed distances, so the mean over all pairs "
-        "depends on the length of the peptide; this curve does not."
+        "depends on the lengths of the peptides more than this curve does."
     )
 
 
@@ -199,62 +227,6 @@ def head_to_head(first: Contender, second: Contender) -> str:
         f"with a Spearman correlation of {number(rho)}. If one knew which of the two to trust on each peptide, the mean would "
         f"be {number(both, 2, 'Å')}: what a choice between the families could gain at most."
     )
-
-
-def handedness(run: Benchmark) -> str:
-    """How often a mirror image fits better, with what chance makes of it."""
-    records = {record["method"]: record["share"] for record in tables.handedness(run)}
-    if not records:
-        return "These tables do not tell how well mirror images fit; betafold evaluate adds it."
-    clauses = [f"{percent(records[model.name].estimate)} of {quoted(model)}" for model in run.models]
-    return (
-        f"Distances alone cannot tell a structure from its mirror image. The mirror image lies closer to the native than "
-        f"the prediction itself for {', '.join(clauses)}. A prediction that is wrong anyway may be improved by its mirror "
-        f"image too: of the constant helix, always right-handed, {percent(records['helix'].estimate)}, of the constant "
-        f"extended chain {percent(records['extended'].estimate)}."
-    )
-
-
-def outputs(run: Benchmark) -> str:
-    """What the output, and reading placeholders instead of residues, make of it."""
-    records = tables.outputs(run)
-    if len(records) == 1:
-        return "There is one ProteinMTP model in this run; config/outputs.yaml trains the others beside it."
-    reference = records[0]["model"]
-    sentences = []
-    for record in records[1:]:
-        words = compared(record["difference"], quoted(reference))
-        sentences.append(f"{quoted(record['model'])} {words}.")
-    for first, second in readout_pairs(records):
-        difference = comparison.difference(first.test(), second.test())
-        result = comparison.verdict(difference)
-        meaning = {
-            "better": f"placeholder tokens are worth {amount(difference).removeprefix('by ')}",
-            "worse": f"placeholder tokens cost {amount(difference).removeprefix('by ')}",
-            "undecided": f"placeholder tokens make no established difference ({interval(difference, 2, 'Å')})",
-        }[result]
-        sentences.append(
-            f"Between {quoted(first)} and {quoted(second)}, alike but for the readout, {meaning}."
-        )
-    return " ".join(sentences)
-
-
-def readout_pairs(records: list[dict]) -> list[tuple[Contender, Contender]]:
-    """Models that read placeholders with those that read residues and are described alike otherwise."""
-
-    def rest(model: Contender) -> dict:
-        return {name: value for name, value in tables.model_section(model).items() if name != "readout"}
-
-    by_readout = {
-        readout: [record["model"] for record in records if record["readout"] == readout]
-        for readout in ("placeholders", "residues")
-    }
-    return [
-        (first, second)
-        for first in by_readout["placeholders"]
-        for second in by_readout["residues"]
-        if rest(first) == rest(second)
-    ]
 
 
 def limits(run: Benchmark) -> list[str]:
