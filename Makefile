@@ -19,9 +19,19 @@ EXTENSION := setup.py pyproject.toml betafold/geometry/ideal.py \
 # Packages of another installation must not leak into the environment.
 unexport PYTHONPATH PYTHONHOME
 
+# Ways to build the extension that only its tests need; how each differs is in setup.py.
+PROOFS := sanitize debug threadless wide
+SWITCH_sanitize := CC=gcc BETAFOLD_SANITIZE=1
+SWITCH_debug := BETAFOLD_CYTHON_DEBUG=1
+SWITCH_threadless := BETAFOLD_NO_OPENMP=1
+SWITCH_wide := BETAFOLD_VECTOR_BYTES=64
+# The sanitizers come before everything else that Python loads; what Python itself never frees is not a leak.
+RUN_sanitize = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
 .DEFAULT_GOAL := run
 .NOTPARALLEL:
-.PHONY: run test lint install install-dev dag constraints clean distclean help
+.PHONY: run test lint install install-dev $(PROOFS) dag constraints clean distclean help
 
 run: install ## install, then run the workflow on the embedded data (the default)
 	$(BIN)/python -m snakemake all
@@ -29,6 +39,16 @@ run: install ## install, then run the workflow on the embedded data (the default
 
 test: install-dev ## install, then run the whole test suite (PYTEST_ARGS adds options)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+$(PROOFS): install-dev
+	$(SWITCH_$@) $(BIN)/python setup.py --quiet build --build-base build/$@ --build-lib build/$@/lib
+	OMP_NUM_THREADS=1 $(RUN_$@) $(BIN)/python -m pytest -o pythonpath="build/$@/lib ." \
+		tests/ext tests/geometry $(PYTEST_ARGS)
+
+sanitize: ## the extension's tests under address and undefined-behaviour sanitizers
+debug: ## the same with bounds checks and assertions
+threadless: ## the same without threads
+wide: ## the same with vectors of 64 bytes on any processor
 
 lint: install-dev ## check style of the Python code and of the workflow
 	$(BIN)/python -m ruff check .
