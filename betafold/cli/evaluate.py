@@ -67,8 +67,13 @@ def run(args) -> int:
         return evaluate_files(args.native, args.predicted, args.out)
     if all(model) and not any(files):
         from betafold.evaluation.checkpoint import evaluate_checkpoint
+        from betafold.evaluation.table import CONFORMERS
         from betafold.prediction.candidates import ConformerSettings
 
+        if args.samples < CONFORMERS:
+            raise BetaFoldError(
+                f"--samples {args.samples}: at least {CONFORMERS}, the best of which is reported"
+            )
         evaluate_checkpoint(
             args.checkpoint,
             args.labels,

@@ -122,6 +122,15 @@ def test_a_torsion_model_needs_embeddings(run, capsys):
     assert "a torsion model reads embeddings" in line and "--embeddings" in line
 
 
+def test_too_few_samples_are_refused(run, capsys):
+    paths = [
+        ["--" + name, str(run / file)] for name, file in (("checkpoint", "best.pt"), ("labels", "labels"))
+    ]
+    paths += [["--split", str(run / "split.tsv")], ["--out", str(run / "t.tsv")]]
+    assert main(["evaluate", *sum(paths, []), "--samples", "4"]) == 1
+    assert "--samples 4: at least 5" in capsys.readouterr().err
+
+
 def test_another_split_is_refused(run, tmp_path, capsys):
     (tmp_path / "split.tsv").write_text((run / "split.tsv").read_text() + "\n")
     options = ["--split", str(tmp_path / "split.tsv"), "--out", str(tmp_path / "c")]
