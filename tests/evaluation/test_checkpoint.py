@@ -43,11 +43,11 @@ def run(tmp_path_factory):
     return folder
 
 
-def evaluate(folder, name, embeddings="embeddings"):
+def evaluate(folder, name, embeddings="embeddings", *options):
     return main(
         ["evaluate", "--checkpoint", str(folder / "best.pt"), "--labels", str(folder / "labels")]
         + ["--embeddings", str(folder / embeddings), "--split", str(folder / "split.tsv")]
-        + ["--device", "cpu", "--out", str(folder / name)]
+        + ["--device", "cpu", "--out", str(folder / name), *options]
     )  # fmt: skip
 
 
@@ -123,11 +123,7 @@ def test_a_torsion_model_needs_embeddings(run, capsys):
 
 
 def test_too_few_samples_are_refused(run, capsys):
-    paths = [
-        ["--" + name, str(run / file)] for name, file in (("checkpoint", "best.pt"), ("labels", "labels"))
-    ]
-    paths += [["--split", str(run / "split.tsv")], ["--out", str(run / "t.tsv")]]
-    assert main(["evaluate", *sum(paths, []), "--samples", "4"]) == 1
+    assert evaluate(run, "t.tsv", "embeddings", "--samples", "4") == 1
     assert "--samples 4: at least 5" in capsys.readouterr().err
 
 
