@@ -1,5 +1,7 @@
 """A page from its template: what all pages share."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import jinja2
@@ -21,12 +23,23 @@ def write_page(template: str, context: dict, out: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "interval": interval, "percent": percent, "duration": duration}
+    environment.filters |= {
+        "number": number,
+        "interval": interval,
+        "percent": percent,
+        "duration": duration,
+        "digest": digest,
+    }
     html = environment.get_template(template).render(
         context, version=__version__, provenance=provenance("report")
     )
     with write_beside(out) as partial:
         partial.write_text(html, encoding="utf-8")
+
+
+def digest(values: dict) -> str:
+    """SHA-256 of plain values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def section(title: str, figure: Figure, alt: str, text: str) -> dict:

@@ -97,8 +97,8 @@ def test_outputs_of_the_mtp_family_are_a_table(page):
 
 def test_diagnostics_are_shown_where_a_model_has_them(page):
     head, *rows = table_under(page, "handedness")
-    assert head[2:] == ["eigenvalue mass outside the top three"]
-    shown = {row[0]: row[2] for row in rows}
+    assert head[3:] == ["eigenvalue mass outside the top three"]
+    shown = {row[0]: row[3] for row in rows}
     assert shown["mtp-distances"] == "0.125"
     assert shown["mixture"] == "–"
 
@@ -180,3 +180,17 @@ def test_mistakes_are_one_line(benchmark_folder, tmp_path, capsys):
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert words in line
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_mirror_image_counts_only_where_distances_are_right():
+    rows = pd.DataFrame(
+        {
+            "ca_rmsd": [3.0, 1.0, 6.0, 3.0],
+            "ca_rmsd_mirror_image": [1.0, 3.0, 5.0, 2.5],
+            "drmsd": [0.5, 0.5, 5.0, 1.9],
+            "cluster": [0, 1, 2, 3],
+        }
+    )
+    share = tables.mirror_share(rows)
+    assert share.n == 3
+    assert share.estimate == pytest.approx(2 / 3)

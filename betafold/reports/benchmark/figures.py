@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 import betafold_ext
 from betafold.evaluation import baselines
@@ -33,6 +34,7 @@ def by_length(run: Benchmark) -> Figure:
             _curve(ax, rows[column], rows["cluster"], bins, method, colours(run)[method])
         ax.set(xlabel="residues", ylabel=f"{text} ({unit})", title=text)
         ax.set_ylim(bottom=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 

@@ -17,10 +17,11 @@ STEPS = ("train", "evaluate", "predict")
 
 @dataclass(frozen=True)
 class Cost:
-    """What one step took: wall-clock seconds, and the most memory it held in MB; NaN where not measured."""
+    """What one step took: wall-clock and CPU seconds, and the most memory in MB; NaN where not measured."""
 
     seconds: float = np.nan
     memory: float = np.nan
+    cpu_seconds: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -109,5 +110,5 @@ def _read_cost(path: Path) -> Cost:
     table = read_table(path)
     if not {"s", "max_rss"} <= set(table.columns) or table.empty:
         raise BetaFoldError(f"{path}: not a benchmark file of Snakemake (no column s or max_rss)")
-    seconds, memory = pd.to_numeric(table.iloc[-1][["s", "max_rss"]], errors="coerce")
-    return Cost(float(seconds), float(memory))
+    row = pd.to_numeric(table.iloc[-1].reindex(["s", "max_rss", "cpu_time"]), errors="coerce")
+    return Cost(*row.astype(float))

@@ -12,12 +12,17 @@ def handedness(run: Benchmark) -> str:
     records = {record["method"]: record["share"] for record in tables.handedness(run)}
     if not records:
         return "These tables do not tell how well mirror images fit; betafold evaluate adds it."
-    clauses = [f"{percent(records[model.name].estimate)} of {quoted(model)}" for model in run.models]
+    clauses = [
+        f"{percent(share.estimate)} of the {share.n} of {quoted(model)}"
+        for model in run.models
+        if (share := records[model.name]).n
+    ]
+    shares = f"it does so for {', '.join(clauses)}" if clauses else "no model of this run has one"
     return (
-        f"Distances alone cannot tell a structure from its mirror image. The mirror image lies closer to the native than "
-        f"the prediction itself for {', '.join(clauses)}. A prediction that is wrong anyway may be improved by its mirror "
-        f"image too: of the constant helix, always right-handed, {percent(records['helix'].estimate)}, of the constant "
-        f"extended chain {percent(records['extended'].estimate)}."
+        "Distances alone cannot tell a structure from its mirror image. Where a prediction's distances are about right (dRMSD "
+        f"below {tables.RIGHT_DISTANCES:g} Å) and its mirror image lies closer to the native, the wrong hand was chosen: "
+        f"{shares}. Of a prediction whose distances are wrong either hand is as good, so those are not counted; short and "
+        "nearly flat peptides remain, for which the hand matters little."
     )
 
 

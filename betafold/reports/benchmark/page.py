@@ -41,6 +41,7 @@ def context(run: Benchmark) -> dict:
         "outputs": tables.outputs(run),
         "handedness": tables.handedness(run),
         "diagnostics": tables.DIAGNOSTICS,
+        "right_distances": tables.RIGHT_DISTANCES,
         "text": text,
         "output_text": output_text,
         "accuracy_figures": _accuracy_sections(run, strata),

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from betafold.evaluation.baselines import METHODS
-from betafold.evaluation.intervals import Interval, mean_interval
+from betafold.evaluation.intervals import Interval, mean_interval, share_interval
 from betafold.evaluation.strata import strata
 from betafold.reports import comparison
 from betafold.reports.benchmark.inputs import Benchmark, Contender
@@ -14,6 +14,8 @@ SHOWN = (
 )
 """Columns of the main table; the first carries its interval."""
 COMPARED = ("ca_rmsd", "drmsd", "distance_mae", "gdt_ts", "tm_score", "lddt")
+RIGHT_DISTANCES = 2.0
+"""dRMSD in Angstrom below which a mirror image is told from a wrong fold."""
 DIAGNOSTICS = {
     "mirrored": "chosen as mirror image",
     "outside_top3": "eigenvalue mass outside the top three",
@@ -69,10 +71,14 @@ def pairs(run: Benchmark) -> list[dict]:
 
 
 def mirror_share(rows: pd.DataFrame) -> Interval | None:
-    """Share of predictions whose mirror image lies closer to the native; None for a table that does not know."""
+    """Share whose mirror image lies closer to the native, of the predictions whose distances are about right.
+
+    Of a prediction that is wrong in its distances too, either hand is as good. None for a table that does not know.
+    """
     if "ca_rmsd_mirror_image" not in rows:
         return None
-    return mean_interval((rows["ca_rmsd_mirror_image"] < rows["ca_rmsd"]).astype(float), rows["cluster"])
+    rows = rows[rows["drmsd"] < RIGHT_DISTANCES]
+    return share_interval((rows["ca_rmsd_mirror_image"] < rows["ca_rmsd"]).astype(float), rows["cluster"])
 
 
 def handedness(run: Benchmark) -> list[dict]:
