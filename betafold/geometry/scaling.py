@@ -13,6 +13,12 @@ from betafold.geometry.trace import check_lengths, trace_energy
 EXACT = 1e-3
 """Angstrom: where classical scaling reproduces a matrix to this RMS error there is nothing to minimise or restrain."""
 
+RELAXED_DIMENSIONS = 6
+RELAXED_ITERATIONS = 30
+"""The stress is first minimised with more than three dimensions, where points pass by each other, and then in the three
+that hold most: fewer matrices end in a poor local minimum, above all with weights."""
+
+_THINNEST = 0.01  # square Angstrom: least eigenvalue to begin with, as nothing ever leaves a plane
 _ASYMMETRY = 1e-3  # Angstrom; rounding of float32 distances is far below
 _MIN_WEIGHT = 1e-6  # of the largest, so that no residue is left without any pair
 _PAIRS_AT_A_TIME = 1 << 18
@@ -54,7 +60,8 @@ def classical_mds(distances, lengths=None):
     ca = given.new_full((*given.shape[:2], 3), math.nan)
     outside = given.new_full((len(given),), math.nan)
     for length, rows in _equal_lengths(lengths, usable):
-        ca[rows, :length], outside[rows] = _classical(given[rows, :length, :length])
+        spectrum = _spectrum(given[rows, :length, :length])
+        ca[rows, :length], outside[rows] = _points(*spectrum), _outside_top3(spectrum[0])
     return _like(ca, distances), _like(outside, distances)
 
 
@@ -64,7 +71,7 @@ def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WE
     Classical scaling gives the start, `stress.minimise_stress` the trace, with consecutive CA held 3.8 A (cis: 2.95 A)
     and next but one 5.0-7.3 A apart; a matrix that already has an exact solution keeps it. The hand is the one with the
     higher odds by its CA pseudo-dihedrals (`chirality.ca_log_odds`) and by the backbone that fits it
-    (`trace.trace_energy`). Computed in float64 on the CPU; without gradient (`stress.guttman_transform` has one).
+    (`trace.trace_energy`). Computed in float64 on the CPU, without a gradient.
 
     Args:
         distances, lengths: as in `classical_mds`.
@@ -89,9 +96,10 @@ def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WE
     stress, outside, log_odds = given.new_full((3, len(given)), math.nan)
     for length, rows in _equal_lengths(lengths, usable):
         wanted = given[rows, :length, :length]
-        start, outside[rows] = _classical(wanted)
+        spectrum = _spectrum(wanted)
+        outside[rows] = _outside_top3(spectrum[0])
         pairs = None if weights is None else _scaled(weights[rows, :length, :length])
-        found = _minimised(start, wanted, pairs, bond_weight * length)
+        found = _minimised(spectrum, wanted, pairs, bond_weight * length)
         stress[rows] = _rms_error(found, wanted)
         log_odds[rows] = _hand(found)
         ca[rows, :length] = torch.where((log_odds[rows] < 0)[:, None, None], -found, found)
@@ -134,18 +142,23 @@ def _equal_lengths(lengths, usable):
             yield length, part
 
 
-def _classical(distances):
-    """Points [n, L, 3] and the share of eigenvalues outside the three largest [n]."""
+def _spectrum(distances):
+    """Eigenvalues [n, L], ascending, and eigenvectors [n, L, L] of the centred Gram matrices."""
     squares = distances.square()
     rows = squares.mean(1, keepdim=True)
-    gram = (squares - rows - rows.mT + rows.mean(2, keepdim=True)) / -2
-    values, vectors = torch.linalg.eigh(gram)
-    top = min(3, values.shape[1])
-    used = values[:, -top:].clamp(min=0)
-    mass = values.abs().sum(1)
-    outside = torch.where(mass > 0, 1 - used.sum(1) / mass.clamp(min=1e-300), 0.0).clamp(min=0)
-    points = vectors[:, :, -top:] * used.sqrt()[:, None]
-    return torch.nn.functional.pad(points, (0, 3 - top)), outside
+    return torch.linalg.eigh((squares - rows - rows.mT + rows.mean(2, keepdim=True)) / -2)
+
+
+def _points(values, vectors, dimensions=3, thinnest=0.0):
+    """Points [n, L, dimensions] of the largest eigenvalues, at least [n, L, 3]."""
+    top = min(dimensions, values.shape[1])
+    points = vectors[:, :, -top:] * values[:, None, -top:].clamp(min=thinnest).sqrt()
+    return torch.nn.functional.pad(points, (0, max(0, 3 - top)))
+
+
+def _outside_top3(values):
+    mass, used = values.abs().sum(1), values[:, -3:].clamp(min=0).sum(1)
+    return torch.where(mass > 0, 1 - used / mass, 0.0).clamp(min=0)
 
 
 def _scaled(weights):
@@ -161,21 +174,21 @@ def _scaled(weights):
     return weights * (length * (length - 1) / off_diagonal)[:, None, None]
 
 
-def _minimised(start, distances, weights, bond_weight):
-    found = start.clone()
-    rough = (_rms_error(start, distances) > EXACT).nonzero()[:, 0]
+def _minimised(spectrum, distances, weights, bond_weight):
+    """Centred traces [n, L, 3] in either hand."""
+    found = _points(*spectrum)
+    rough = (_rms_error(found, distances) > EXACT).nonzero()[:, 0]
     if len(rough):
         stress = Stress(distances[rough], None if weights is None else weights[rough], bond_weight)
-        found[rough] = minimise_stress(_spatial(start[rough]), stress)
+        start = _points(*(part[rough] for part in spectrum), RELAXED_DIMENSIONS, _THINNEST)
+        found[rough] = minimise_stress(_widest(minimise_stress(start, stress, RELAXED_ITERATIONS)), stress)
     return found - found.mean(1, keepdim=True)
 
 
-def _spatial(points):
-    """The points, with a ripple along axes that have no extent: a minimisation would never leave a plane."""
-    position = torch.arange(points.shape[1], dtype=points.dtype)
-    ripple = torch.stack([(frequency * position).sin() for frequency in (2.4, 1.9, 1.3)], dim=1)
-    flat = points.abs().amax(1, keepdim=True) < 0.05
-    return torch.where(flat, 0.05 * ripple, points)
+def _widest(points):
+    """Centred points [n, L, K] in the three dimensions in which they spread most."""
+    axes = torch.linalg.eigh(points.mT @ points).eigenvectors
+    return points @ axes[:, :, -3:]
 
 
 def _rms_error(ca, distances):

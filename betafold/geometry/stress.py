@@ -53,7 +53,9 @@ def neighbour_bounds(distances):
     if bonds.shape[1]:
         error = (1.48 * from_trans.median(dim=1, keepdim=True).values).clamp(min=error)
     is_cis = from_trans.square() - from_cis.square() > 2 * math.log(CIS_ODDS) * error**2
-    first = tuple(torch.where(is_cis, cis, trans) for cis, trans in zip(CIS, TRANS, strict=True))
+    first = tuple(
+        torch.where(is_cis, bonds.new_tensor(cis), trans) for cis, trans in zip(CIS, TRANS, strict=True)
+    )
     angles = distances.diagonal(2, dim1=1, dim2=2)
     return first, tuple(torch.full_like(angles, bound) for bound in SECOND_NEIGHBOURS)
 
@@ -114,25 +116,6 @@ class Stress:
 
 def _laplacian(weights):
     return torch.diag_embed(weights.sum(2)) - weights
-
-
-def guttman_transform(ca, distances):
-    """One SMACOF step for unit weights without restraints, differentiable in `distances`.
-
-    With `ca` the (detached) solution for `distances` this is the solution itself, and its derivative the first term
-    of that of the solution: a bounded gradient for losses on coordinates from distances, without differentiating an
-    eigenvalue decomposition.
-
-    Args:
-        ca: torch tensor [B, L, 3] in Angstrom.
-        distances: [B, L, L] in Angstrom, symmetric.
-
-    Returns:
-        [B, L, 3], centred on the origin.
-    """
-    ratio = distances / torch.cdist(ca, ca, compute_mode="donot_use_mm_for_euclid_dist").clamp(min=_SMALL)
-    ratio = ratio - torch.diag_embed(ratio.diagonal(dim1=1, dim2=2))
-    return (ratio.sum(2, keepdim=True) * ca - ratio @ ca) / ca.shape[1]
 
 
 def minimise_stress(ca, stress, iterations=ITERATIONS, tolerance=TOLERANCE):

@@ -20,6 +20,8 @@ from betafold.geometry.peptide_plane import PeptidePlanes
 ANGLE_SPREAD = math.radians(5.0)
 """Standard deviation of N-CA-C that counts as one unit of the score: that of real chains, and some for the trace."""
 COARSE_TURNS = 24
+ENERGY_TURNS = 12
+"""Turns on the grid of `trace_energy`: more tell no more real traces from their mirror images."""
 FINE_TURNS = torch.arange(-4, 5, dtype=torch.float64) * math.radians(2.0)
 TERMINAL_PHI = math.radians(-90.0)
 """phi of the last residue, which nothing in a trace determines: the value with the smallest error of C on real chains."""
@@ -53,12 +55,8 @@ def backbone_from_ca(ca, sequences=None, lengths=None):
     coords[beyond] = math.nan
     coords = coords[:, : ca.shape[1]]
     if isinstance(ca, np.ndarray):
-        coords = coords.numpy().astype(ca.dtype)
-        coords[:, :, 1] = np.where(np.isnan(coords[:, :, 1]), np.nan, ca)
-        return coords
-    coords = coords.to(ca.dtype).to(ca.device)
-    coords[:, :, 1] = torch.where(coords[:, :, 1].isnan(), math.nan, ca.detach())
-    return coords
+        return coords.numpy().astype(ca.dtype)
+    return coords.to(ca.dtype).to(ca.device)
 
 
 def trace_energy(ca, lengths=None):
@@ -72,7 +70,8 @@ def trace_energy(ca, lengths=None):
     energy = torch.full((len(trace),), math.nan, dtype=torch.float64)
     for rows in usable.nonzero()[:, 0].split(_CHUNK):
         planes = PeptidePlanes(trace[rows])
-        energy[rows] = _best_turns(planes, _coarse_grid(planes), kinds[rows], lengths[rows])[1].double()
+        grid = _full_circle(planes, ENERGY_TURNS)
+        energy[rows] = _best_turns(planes, grid, kinds[rows], lengths[rows])[1].double()
     return energy
 
 
@@ -127,15 +126,15 @@ def _kinds(sequences, lengths, longest):
     return kinds
 
 
-def _coarse_grid(planes):
-    turns = torch.arange(COARSE_TURNS, dtype=torch.float64) * (2 * math.pi / COARSE_TURNS)
-    return turns.expand(*planes.axis.shape[:2], COARSE_TURNS)
+def _full_circle(planes, states):
+    turns = torch.arange(states, dtype=torch.float64) * (2 * math.pi / states)
+    return turns.expand(*planes.axis.shape[:2], states)
 
 
 def _backbone(trace, kinds, lengths):
     """coords [B, L, 3, 3] float64."""
     planes = PeptidePlanes(trace)
-    turns, _ = _best_turns(planes, _coarse_grid(planes), kinds, lengths)
+    turns, _ = _best_turns(planes, _full_circle(planes, COARSE_TURNS), kinds, lengths)
     turns, _ = _best_turns(planes, turns[..., None] + FINE_TURNS, kinds, lengths)
     to_c, to_n = (atom[:, :, 0] for atom in planes.atoms(turns[..., None]))
     coords = trace[:, :, None].repeat(1, 1, 3, 1)
