@@ -162,9 +162,13 @@ def chain(run: Run) -> str:
         )
     rows = run.main.test()
     ends = (rows["error_first_third"].mean() + rows["error_last_third"].mean()) / 2
+    why = (
+        ", as expected of a chain built from local angles: each small torsion error turns everything after it"
+        if run.main.family == "torsion"
+        else ""
+    )
     tail = (
-        " Both ends are off more than the middle, as expected of a chain built from local angles: each small torsion "
-        "error turns everything after it."
+        f" Both ends are off more than the middle{why}."
         if ends > 1.1 * rows["error_middle_third"].mean()
         else " The error is spread about evenly along the chain."
     )
@@ -235,8 +239,8 @@ def sensitivity(run: Run, curve: pd.DataFrame) -> str:
             f"{number(rmsd, 2, 'Å')}, {relation} the {number(independent, 2, 'Å')} of independent noise of that size"
         )
     return (
-        f"Native torsions on ideal bond lengths and angles already cost {number(floor, 2, 'Å')}: the floor of this "
-        f"representation. {'; '.join(clauses)}."
+        f"Native torsions on ideal bond lengths and angles already cost {number(floor, 2, 'Å')}: the floor of models "
+        f"that predict torsions. {'; '.join(clauses)}."
     )
 
 
