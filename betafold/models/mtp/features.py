@@ -6,7 +6,7 @@ from torch import Tensor
 from betafold.models.mtp.heads import CA_CA, pair_mask
 from betafold.models.mtp.structure import Reconstruction
 
-FEATURES = 5
+FEATURES = 6
 DRAWS = 8
 
 
@@ -15,9 +15,9 @@ def confidence_features(
 ) -> Tensor:
     """Features [B, L, FEATURES] of the residues of B peptides; 0 where padded.
 
-    In the order of the last axis: spread of the draws; error of the residue's distances in the trace; eigenvalue mass
-    outside three dimensions; mean distance to the other residues, relative to a freely jointed chain's; logarithm of the
-    length.
+    In the order of the last axis: spread of the draws; error of the residue's distances in the trace; mean distance to
+    the other residues, relative to a freely jointed chain's; and of the whole peptide the eigenvalue mass outside three
+    dimensions, the log odds of its hand, and the logarithm of its length.
 
     Args:
         distances: [B, L, L] Angstrom, of the answer.
@@ -32,7 +32,6 @@ def confidence_features(
     coil = CA_CA * (place[:, None] - place).abs().sqrt()
     pairs = pair_mask(mask)
     extent = (distances * pairs).sum(2) / (coil * pairs).sum(2).clamp(min=1)
-    outside = structure.outside_top3[:, None].expand_as(spread)
-    length = mask.sum(1, keepdim=True).log().expand_as(spread)
-    features = [spread.log1p(), structure.misfit.log1p(), outside, extent, length]
-    return torch.stack(features, dim=-1) * mask[..., None]
+    whole = [structure.outside_top3, structure.log_odds.log1p(), mask.sum(1).log()]
+    whole = [value[:, None].expand_as(spread) for value in whole]
+    return torch.stack([spread.log1p(), structure.misfit.log1p(), extent, *whole], dim=-1) * mask[..., None]

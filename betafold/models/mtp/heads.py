@@ -72,17 +72,22 @@ class DistanceHead(nn.Module):
 
     def forward(self, h: Tensor, mask: Tensor) -> Tensor:
         """Features [B, L, W] and mask [B, L] -> distances in Angstrom, 0 where padded."""
-        place = torch.arange(h.shape[1], device=h.device)
-        separation = (place[:, None] - place).abs()
+        length = h.shape[1]
+        first, second = torch.triu_indices(length, length, offset=1, device=h.device)  # of P pairs
+        separation = second - first
         h = self.drop(self.norm(h))
         total, product = self.total(h), self.product(h)
         along = self.separation_positions(separation.clamp(max=SEPARATIONS))
-        along = along + self.log_separation(torch.log1p(separation[..., None].to(h.dtype)))
-        pairs = (total[:, :, None] + total[:, None]) + product[:, :, None] * product[:, None] + along
+        along = along + self.log_separation(separation[:, None].to(h.dtype).log())
+        pairs = (
+            total[:, first] + total[:, second] + product[:, first] * product[:, second] + along
+        )  # [B, P, W]
         factor = nn.functional.softplus(
             self.hidden(pairs).squeeze(-1) + math.log(math.e - 1)
         )  # 1 at the start
-        return CA_CA * separation.sqrt() * factor * pair_mask(mask)
+        upper = h.new_zeros(len(h), length, length)
+        upper[:, first, second] = CA_CA * separation.sqrt() * factor
+        return (upper + upper.transpose(1, 2)) * pair_mask(mask)
 
 
 class EquivariantLayer(nn.Module):

@@ -17,7 +17,7 @@ from betafold.models.mtp.labelwise import LabelWiseAttention, masked_max_pool
 from betafold.models.mtp.losses import coordinate_error, distance_error, frame_aligned_error, observed_ca
 from betafold.models.mtp.output import MtpOutput, distances_of
 from betafold.models.mtp.reconstruct import trace_from_distances
-from betafold.models.mtp.structure import Reconstruction, misfit, reconstruct
+from betafold.models.mtp.structure import Reconstruction, misfit
 
 FROZEN = "backbone.model."  # the language model; of its parameters only the adapters are the model's own
 ADAPTER = ".lora_"
@@ -100,8 +100,8 @@ class MtpModel(nn.Module):
     def structure(self, output: MtpOutput) -> Reconstruction:
         """The CA trace that an output means, and how far its distances are from those of any structure."""
         if output.coordinates is not None:
-            return Reconstruction.of_coordinates(output.coordinates)
-        found = reconstruct(output.distances, output.mask)
+            return Reconstruction.of_coordinates(output.coordinates, output.mask)
+        found = Reconstruction.of_distances(output.distances, output.mask)
         if self.config.output == "egnn":
             ca = self.refinement(output.h, found.ca, output.distances, output.mask)
             return replace(found, ca=ca, misfit=misfit(ca, output.distances, output.mask))

@@ -1,4 +1,4 @@
-"""From an output to the CA trace that it means, where no gradient is needed."""
+"""From an output to the CA traces that it means, where no gradient is needed."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,31 +6,32 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from betafold.geometry.scaling import ca_from_distances
 from betafold.models.mtp.heads import pair_distances, pair_mask
-from betafold.models.mtp.reconstruct import _triple_products, classical_scaling, guttman_transform
 
 
 @dataclass(frozen=True)
 class Reconstruction:
     """CA traces of B peptides of up to L residues, and how well they keep the distances asked for."""
 
-    ca: Tensor  # [B, L, 3] Angstrom
+    ca: Tensor  # [B, L, 3] Angstrom, 0 where padded
     misfit: Tensor  # [B, L] Angstrom, root mean square error of each residue's distances in the trace
     outside_top3: Tensor  # [B], share of the eigenvalue mass that no trace in space can have
+    log_odds: Tensor  # [B], of the hand against its mirror image, from 0 on
 
     @classmethod
-    def of_coordinates(cls, ca: Tensor) -> Self:
-        """Of predicted coordinates [B, L, 3], which keep their own distances."""
-        return cls(ca.detach(), torch.zeros_like(ca[..., 0]), torch.zeros_like(ca[:, 0, 0]))
+    def of_distances(cls, distances: Tensor, mask: Tensor) -> Self:
+        """Of distances [B, L, L] and mask [B, L] (True = residue), in the likelier hand."""
+        found = ca_from_distances(distances, mask.sum(dim=1))
+        ca = torch.where(mask[..., None], found.ca, 0.0)
+        return cls(ca, misfit(ca, distances, mask), found.outside_top3, found.log_odds)
 
-
-def reconstruct(distances: Tensor, mask: Tensor) -> Reconstruction:
-    """Traces for distances [B, L, L] and mask [B, L] (True = residue)."""
-    ca = classical_scaling(distances, mask)
-    for _ in range(50):
-        ca = guttman_transform(ca, distances, mask)
-    ca = ca * torch.where(_triple_products(ca).sum(1) < 0, -1.0, 1.0)[:, None, None]
-    return Reconstruction(ca, misfit(ca, distances, mask), torch.zeros_like(ca[:, 0, 0]))
+    @classmethod
+    def of_coordinates(cls, ca: Tensor, mask: Tensor) -> Self:
+        """Of predicted coordinates [B, L, 3], which keep their own distances and have their own hand."""
+        ca = torch.where(mask[..., None], ca.detach(), 0.0)
+        nothing = torch.zeros_like(ca[:, 0, 0])
+        return cls(ca, torch.zeros_like(ca[..., 0]), nothing, nothing)
 
 
 def misfit(ca: Tensor, distances: Tensor, mask: Tensor) -> Tensor:

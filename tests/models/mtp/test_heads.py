@@ -30,8 +30,9 @@ def refinement():
     return module
 
 
-def test_distances_are_symmetric_positive_and_zero_on_the_diagonal(distance_head):
-    d = distance_head(torch.randn(2, 9, 16).double(), MASK)
+@pytest.mark.parametrize("training", [False, True])
+def test_distances_are_symmetric_positive_and_zero_on_the_diagonal(distance_head, training):
+    d = distance_head.train(training)(torch.randn(2, 9, 16).double(), MASK)
     torch.testing.assert_close(d, d.transpose(1, 2), rtol=0, atol=0)
     assert (d.diagonal(dim1=1, dim2=2) == 0).all()
     pairs = MASK[:, :, None] & MASK[:, None] & ~torch.eye(9, dtype=torch.bool)

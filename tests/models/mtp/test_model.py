@@ -51,9 +51,11 @@ def test_padding_and_batch_mates_change_nothing(model):
     together = model(SEQUENCES, MASK)
     for index, length in enumerate(LENGTHS):
         alone = model(SEQUENCES[index : index + 1], MASK[index : index + 1, :length])
-        for name in ("h", "features", "plddt_logits"):
+        torch.testing.assert_close(together.h[index, :length], alone.h[0], rtol=1e-9, atol=1e-9)
+        # Features and what follows go through an iterative solver, which stops within its tolerance.
+        for name in ("features", "plddt_logits"):
             ours, theirs = getattr(together, name)[index, :length], getattr(alone, name)[0]
-            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5, msg=name)
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3, msg=name)
         inside = together.distances[index, :length, :length]
         torch.testing.assert_close(inside, alone.distances[0], rtol=1e-9, atol=1e-9)
     order = [1, 2, 0]

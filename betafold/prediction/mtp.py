@@ -1,0 +1,36 @@
+"""Candidates of the mtp family: the answer and draws by dropout in the heads, from CA traces to backbones."""
+
+from collections.abc import Iterator
+
+import torch
+
+import betafold_ext
+from betafold.geometry.trace import backbone_from_ca
+from betafold.models.heads import expected_lddt
+from betafold.models.inputs import Inputs
+from betafold.models.mtp.model import MtpModel
+from betafold.models.mtp.output import MtpOutput
+from betafold.prediction.candidates import Candidates, ConformerSettings, sequence_seed
+
+
+def mtp_candidates(
+    model: MtpModel, inputs: Inputs, seed: int, settings: ConformerSettings, n_threads: int
+) -> Iterator[Candidates]:
+    """Run ``model`` on a padded batch; candidates of each peptide. The backbone runs once."""
+    output = model(inputs.sequences, inputs.mask)
+    for index, sequence in enumerate(inputs.sequences):
+        yield draw(output, index, sequence, seed, settings, n_threads)
+
+
+def draw(
+    output: MtpOutput, index: int, sequence: str, seed: int, settings: ConformerSettings, n_threads: int = 1
+) -> Candidates:
+    """Candidates of peptide ``index`` of a batch."""
+    length = len(sequence)
+    generator = torch.Generator().manual_seed(sequence_seed(sequence, seed))
+    draws = output.model.sample(output, index, settings.samples, generator, settings.temperature)
+    ca = torch.cat([output.ca[index : index + 1, :length], draws.ca]).cpu()
+    coords = backbone_from_ca(ca, [sequence] * len(ca)).float().contiguous()
+    torsions = betafold_ext.torsions_batch(coords, n_threads=n_threads)
+    plddt = 100 * expected_lddt(output.plddt_logits[index, :length]).cpu()
+    return Candidates(torsions.numpy(), coords.numpy(), plddt.numpy())

@@ -1,0 +1,84 @@
+"""Candidates of the mtp family: backbones on the traces it means, the same whatever stands beside a peptide."""
+
+import numpy as np
+import pytest
+import torch
+
+import betafold_ext
+from betafold.models.inputs import pad_inputs
+from betafold.models.mtp.backbone import build_backbone
+from betafold.models.mtp.config import MtpConfig
+from betafold.models.mtp.model import MtpModel
+from betafold.prediction.candidates import ConformerSettings
+from betafold.prediction.conformers import build_conformers
+from betafold.prediction.mtp import mtp_candidates
+from tests.models.mtp.backbones import save_esm2
+
+SEQUENCES = ["GIGKFLHSAKKFGKAFVGEIMNS", "ACDEFGHIKL"]
+SETTINGS = ConformerSettings(samples=6)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> str:
+    return str(save_esm2(tmp_path_factory.mktemp("esm2")))
+
+
+def build(weights: str, output: str = "distances") -> MtpModel:
+    torch.manual_seed(0)
+    small = {"width": 16, "heads": 2, "pair_width": 8, "max_length": 64, "dropout": 0.2, "output": output}
+    config = MtpConfig.from_dict(small)
+    model = MtpModel(config, build_backbone(config.backbone, weights)).eval()
+    with torch.no_grad():
+        for name, parameter in model.own_parameters():
+            if name.startswith(("distances.", "coordinates.")):
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def candidates(model, sequences, seed=0):
+    with torch.inference_mode():
+        return list(mtp_candidates(model, pad_inputs(sequences), seed, SETTINGS, 1))
+
+
+@pytest.mark.parametrize("output", ["coordinates", "distances", "egnn"])
+def test_candidates_are_whole_backbones(weights, output):
+    model = build(weights, output)
+    for sequence, found in zip(SEQUENCES, candidates(model, SEQUENCES), strict=True):
+        length = len(sequence)
+        assert found.torsions.shape == (7, length, 3) and found.torsions.dtype == np.float32
+        assert found.coords.shape == (7, length, 3, 3) and found.coords.dtype == np.float32
+        assert np.isfinite(found.coords).all() and np.isfinite(found.torsions[:, 1:-1]).all()
+        assert found.plddt.shape == (length,) and (found.plddt > 0).all() and (found.plddt < 100).all()
+        np.testing.assert_allclose(
+            found.torsions, betafold_ext.torsions_batch(found.coords), atol=1e-5, equal_nan=True
+        )
+
+
+def test_the_first_candidate_is_the_answer(weights):
+    model = build(weights)
+    inputs = pad_inputs(SEQUENCES)
+    with torch.inference_mode():
+        answer = model(inputs.sequences, inputs.mask).ca[1, :10].numpy()
+    found = candidates(model, SEQUENCES)[1]
+    np.testing.assert_allclose(found.coords[0, :, 1], answer, atol=1e-4)
+    assert betafold_ext.rmsd_matrix(np.ascontiguousarray(found.coords[1:, :, 1])).max() > 0.05
+
+
+def test_batch_mates_and_order_change_nothing_and_a_seed_does(weights):
+    model = build(weights)
+    together, alone = candidates(model, SEQUENCES)[1], candidates(model, SEQUENCES[1:])[0]
+    # Rounding of the batch's products moves where the iterative reconstruction stops, here from an untrained model's
+    # impossible matrices.
+    ca = (np.ascontiguousarray(found.coords[:, :, 1]) for found in (together, alone))
+    assert betafold_ext.kabsch_rmsd_batch(*ca).max() < 0.1
+    np.testing.assert_allclose(together.plddt, alone.plddt, atol=1e-2)
+    again, other = candidates(model, SEQUENCES)[1], candidates(model, SEQUENCES, seed=1)[1]
+    np.testing.assert_array_equal(together.coords, again.coords)
+    assert np.abs(other.coords[1:] - together.coords[1:]).max() > 0.05
+
+
+def test_conformers_are_ranked_by_the_shared_code(weights):
+    conformers = build_conformers(build(weights), pad_inputs(SEQUENCES), 3, settings=SETTINGS)
+    assert conformers.coords.shape == (3, 2, 23, 3, 3)
+    assert np.isfinite(conformers.coords[:, 1, :10]).all() and np.isnan(conformers.coords[:, 1, 10:]).all()
+    assert (conformers.expected_rmsd > 0).all()
