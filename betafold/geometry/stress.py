@@ -8,7 +8,8 @@ with v_ij the distance of d_ij from the interval in which neighbours of a polype
 minimises a quadratic function that lies above it and touches it (SMACOF: de Leeuw 1977, Applications of convex
 analysis to multidimensional scaling; the Guttman transform), so the stress never grows; an interval is the closest
 of its points to the current distance. Anderson acceleration proposes longer steps, which are taken where they lower
-the stress (Walker & Ni 2011, SIAM J. Numer. Anal. 49, 1715): 5 to 10 times fewer iterations on noisy matrices.
+the stress (Walker & Ni 2011, SIAM J. Numer. Anal. 49, 1715): about 5 times fewer iterations on noisy matrices, near those of L-BFGS,
+without its line search.
 """
 
 import math
@@ -26,7 +27,7 @@ SECOND_NEIGHBOURS = (5.0, 7.3)
 BOND_WEIGHT = 2.0
 """b of the stress for each residue of the chain, in units of the mean w."""
 ITERATIONS = 100
-TOLERANCE = 1e-4
+TOLERANCE = 3e-4
 """An item is finished when a check finds its root mean square error lower by less than this share."""
 
 _CHECK_EVERY = 5

@@ -56,8 +56,8 @@ def test_real_chains_come_back_in_their_hand(real_chains):
     assert (found.log_odds > 0).all()
 
 
-def test_peptides_of_the_archive_come_back(shared, packed):
-    """Peptides, from which neither prior was counted."""
+def test_chains_of_the_archive_come_back(shared, packed):
+    """Peptides, from which no prior was counted, and a few long proteins."""
     import csv
 
     from betafold.structures.chains import read_chains
@@ -65,11 +65,19 @@ def test_peptides_of_the_archive_come_back(shared, packed):
 
     with open(shared / "pdb" / "clean_peptides.tsv") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == "peptide"][::40]
+    with open(shared / "pdb" / "index.tsv") as file:
+        index = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        rows += [
+            r
+            for r in index
+            if r["kind"] == "protein" and r["breaks"] == "0" and 400 < int(r["length"]) <= 512
+        ][:2]
     chains = []
     for row in rows:
         for chain in read_chains(read_structure(shared / "pdb" / row["file"]))[0]:
             if np.isfinite(chain.coords).all() and 10 <= len(chain) <= 512:
                 chains.append(chain.coords[:, 1])
+    assert max(map(len, chains)) > 400
     found = ca_from_distances(*distances_of(chains))
     batch, lengths = packed(chains)
     right = betafold_ext.kabsch_rmsd_batch(found.ca, batch, lengths)
