@@ -8,8 +8,8 @@ with v_ij the distance of d_ij from the interval in which neighbours of a polype
 minimises a quadratic function that lies above it and touches it (SMACOF: de Leeuw 1977, Applications of convex
 analysis to multidimensional scaling; the Guttman transform), so the stress never grows; an interval is the closest
 of its points to the current distance. Anderson acceleration proposes longer steps, which are taken where they lower
-the stress (Walker & Ni 2011, SIAM J. Numer. Anal. 49, 1715): about 5 times fewer iterations on noisy matrices, near those of L-BFGS,
-without its line search.
+the stress (Walker & Ni 2011, SIAM J. Numer. Anal. 49, 1715): about 5 times fewer iterations on noisy matrices,
+near those of L-BFGS, without its line search.
 """
 
 import math
