@@ -1,8 +1,8 @@
 """Measures coordinates from distances against other libraries: `python benchmarks/scaling.py [--rounds N]`.
 
-One process, one thread, candidates interleaved. Runs in the environment of the package, which has scikit-learn; the table
-belongs into docs/performance.md. Matrices are those of chains of helices and strands with 0.5 A of noise. (s): a subset, multiplied; errors are
-those of the subset for all.
+One process, one thread, candidates interleaved. Runs in the environment of the package, which has scikit-learn; the
+table belongs into docs/performance.md. Matrices are those of chains of helices and strands with 0.5 A of noise. (s): a
+subset, multiplied; errors are those of the subset for all.
 """
 
 import argparse
