@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+import betafold_ext
 from betafold.geometry.chirality import ca_log_odds
 from betafold.geometry.stress import BOND_WEIGHT, Stress, minimise_stress
 from betafold.geometry.trace import check_lengths, trace_energy
@@ -65,7 +66,7 @@ def classical_mds(distances, lengths=None):
     return _like(ca, distances), _like(outside, distances)
 
 
-def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WEIGHT):
+def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WEIGHT, like=None):
     """CA traces whose distances are as near as possible to the given ones, in the hand of L amino acids.
 
     Classical scaling gives the start, `stress.minimise_stress` the trace, with consecutive CA held 3.8 A (cis: 2.95 A)
@@ -77,6 +78,8 @@ def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WE
         distances, lengths: as in `classical_mds`.
         weights: [B, L, L] of the pairs, such as a confidence, symmetric and non-negative; all equal when None. Only
             their ratios within an item matter. Classical scaling knows no weights.
+        like: [B, L, 3] traces in Angstrom whose hand is known; an item takes the hand that is nearer to its trace (RMSD
+            after superposition), and its `log_odds` are NaN. The odds decide when None.
         bond_weight: of the restraints, for each residue and in units of the mean weight; 0 leaves them out.
 
     Returns:
@@ -94,6 +97,11 @@ def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WE
         raise ValueError(f"bond_weight: expected a number >= 0, got {bond_weight!r}")
     ca = given.new_full((*given.shape[:2], 3), math.nan)
     stress, outside, log_odds = given.new_full((3, len(given)), math.nan)
+    mirrored = torch.zeros(len(given), dtype=torch.bool)
+    if like is not None:
+        like = torch.as_tensor(like).detach().cpu().double()
+        if like.shape != ca.shape:
+            raise ValueError(f"like: expected shape {list(ca.shape)}, got {list(like.shape)}")
     for length, rows in _equal_lengths(lengths, usable):
         wanted = given[rows, :length, :length]
         spectrum = _spectrum(wanted)
@@ -101,9 +109,13 @@ def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WE
         pairs = None if weights is None else _scaled(weights[rows, :length, :length])
         found = _minimised(spectrum, wanted, pairs, bond_weight * length)
         stress[rows] = _rms_error(found, wanted)
-        log_odds[rows] = _hand(found)
-        ca[rows, :length] = torch.where((log_odds[rows] < 0)[:, None, None], -found, found)
-    results = (ca, stress, outside, log_odds.abs(), log_odds < 0)
+        if like is None:
+            log_odds[rows] = _hand(found)
+            mirrored[rows] = log_odds[rows] < 0
+        else:
+            mirrored[rows] = _nearer_mirrored(found, like[rows, :length])
+        ca[rows, :length] = torch.where(mirrored[rows, None, None], -found, found)
+    results = (ca, stress, outside, log_odds.abs(), mirrored)
     return Embedding(*(_like(result, distances) for result in results))
 
 
@@ -205,6 +217,12 @@ def _hand(ca):
         return ca.new_zeros(len(ca))
     by_dihedrals = torch.from_numpy(ca_log_odds(ca.numpy()))
     return by_dihedrals + trace_energy(-ca) - trace_energy(ca)
+
+
+def _nearer_mirrored(ca, like):
+    """Whether the mirror images of the traces are nearer to `like` than they themselves, bool [n]."""
+    ca, like = ca.contiguous(), like.contiguous()
+    return betafold_ext.kabsch_rmsd_batch(-ca, like) < betafold_ext.kabsch_rmsd_batch(ca, like)
 
 
 def _like(result, given):

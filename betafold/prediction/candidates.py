@@ -1,6 +1,7 @@
 """The structures a peptide may have, as a model sees them: what every family hands over to be ranked."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,14 +40,15 @@ class Candidates:
     The samples stand for what the model holds possible.
 
     Attributes:
-        torsions: float32 [C, L, 3] phi, psi, omega in radians.
-        coords: float32 [C, L, 3, 3] N, CA, C in Angstrom.
+        ca: float32 [C, L, 3] in Angstrom.
         plddt: [L] raw (uncalibrated) confidence in the single answer, 0-100.
+        backbones: torsions float32 [K, L, 3] (phi, psi, omega in radians) and coordinates float32 [K, L, 3, 3] (N, CA, C
+            in Angstrom) of the K candidates of the given indices; a family that has to build them builds no others.
     """
 
-    torsions: np.ndarray
-    coords: np.ndarray
+    ca: np.ndarray
     plddt: np.ndarray
+    backbones: Callable[[list[int]], tuple[np.ndarray, np.ndarray]]
 
 
 def sequence_seed(sequence: str, seed: int) -> int:

@@ -22,8 +22,6 @@ from betafold.models.inputs import Inputs
 from betafold.prediction.candidates import DEFAULT_SETTINGS, Candidates, ConformerSettings
 from betafold.prediction.families import candidates_of
 
-CA = 1
-
 
 @dataclass(frozen=True)
 class Conformers:
@@ -94,7 +92,7 @@ def rank_candidates(
     candidates: Candidates, num_models: int, ranking: str = "medoid", n_threads: int = 1
 ) -> Conformers:
     """The ``num_models`` conformers of one peptide (B = 1) that are chosen from its candidates, best first."""
-    ca = np.ascontiguousarray(candidates.coords[:, :, CA])
+    ca = candidates.ca
     distances = betafold_ext.rmsd_matrix(ca, n_threads=n_threads)[:, 1:]
     # A sample is not evidence for itself: its own distance of zero is left out of its mean.
     others = len(ca) - 1 - (np.arange(len(ca)) > 0)
@@ -104,10 +102,11 @@ def rank_candidates(
 
     agreement = _agreement(ca[chosen], ca[1:], n_threads)
     plddt = candidates.plddt * np.minimum(agreement / np.maximum(agreement[:1], 1e-6), 1)
+    torsions, coords = candidates.backbones(chosen)
     return Conformers(
         lengths=np.array([ca.shape[1]]),
-        torsions=candidates.torsions[chosen][:, None],
-        coords=candidates.coords[chosen][:, None],
+        torsions=torsions[:, None],
+        coords=coords[:, None],
         plddt=plddt.astype(np.float32)[:, None],
         expected_rmsd=expected[chosen].astype(np.float32)[:, None],
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 import betafold_ext
@@ -29,8 +30,11 @@ def draw(
     length = len(sequence)
     generator = torch.Generator().manual_seed(sequence_seed(sequence, seed))
     draws = output.model.sample(output, index, settings.samples, generator, settings.temperature)
-    ca = torch.cat([output.ca[index : index + 1, :length], draws.ca]).cpu()
-    coords = backbone_from_ca(ca, [sequence] * len(ca)).float().contiguous()
-    torsions = betafold_ext.torsions_batch(coords, n_threads=n_threads)
+    ca = torch.cat([output.ca[index : index + 1, :length], draws.ca]).cpu().float()
+
+    def backbones(chosen: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        coords = backbone_from_ca(ca[chosen], [sequence] * len(chosen)).float().contiguous()
+        return betafold_ext.torsions_batch(coords, n_threads=n_threads).numpy(), coords.numpy()
+
     plddt = 100 * expected_lddt(output.plddt_logits[index, :length]).cpu()
-    return Candidates(torsions.numpy(), coords.numpy(), plddt.numpy())
+    return Candidates(ca.contiguous().numpy(), plddt.numpy(), backbones)

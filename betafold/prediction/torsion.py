@@ -12,6 +12,7 @@ from betafold.models.heads import expected_lddt
 from betafold.models.inputs import Inputs
 from betafold.models.torsion import TorsionModel
 from betafold.prediction.candidates import Candidates, ConformerSettings, sequence_seed
+from betafold.training.targets import CA
 
 
 def torsion_candidates(
@@ -40,7 +41,8 @@ def draw(
     samples = distribution.sample(settings.samples, generator, settings.temperature)[:, 0]
     torsions = torch.cat([distribution.mode(), samples]).float().numpy()
     coords = betafold_ext.nerf_batch(np.ascontiguousarray(torsions), n_threads=n_threads)
-    return Candidates(torsions, coords, plddt)
+    ca = np.ascontiguousarray(coords[:, :, CA])
+    return Candidates(ca, plddt, lambda chosen: (torsions[chosen], coords[chosen]))
 
 
 def _item(distribution: TorsionDistribution, index: int, length: int) -> TorsionDistribution:

@@ -56,6 +56,17 @@ def test_real_chains_come_back_in_their_hand(real_chains):
     assert (found.log_odds > 0).all()
 
 
+def test_a_trace_of_known_hand_decides_for_either():
+    distances, lengths = distances_of([walk(20, 1), walk(14, 2)])
+    chosen = ca_from_distances(distances, lengths)
+    for sign in (1, -1):
+        found = ca_from_distances(distances, lengths, like=sign * chosen.ca)
+        np.testing.assert_allclose(found.ca, sign * chosen.ca, atol=1e-9)
+        assert np.isnan(found.log_odds).all()
+    with pytest.raises(ValueError, match="^like: expected shape"):
+        ca_from_distances(distances, lengths, like=chosen.ca[:1])
+
+
 def test_chains_of_the_archive_come_back(shared, packed):
     """Peptides, from which no prior was counted, and a few long proteins."""
     import csv

@@ -45,13 +45,14 @@ def test_candidates_are_whole_backbones(weights, output):
     model = build(weights, output)
     for sequence, found in zip(SEQUENCES, candidates(model, SEQUENCES), strict=True):
         length = len(sequence)
-        assert found.torsions.shape == (7, length, 3) and found.torsions.dtype == np.float32
-        assert found.coords.shape == (7, length, 3, 3) and found.coords.dtype == np.float32
-        assert np.isfinite(found.coords).all() and np.isfinite(found.torsions[:, 1:-1]).all()
+        assert found.ca.shape == (7, length, 3) and found.ca.dtype == np.float32
+        torsions, coords = found.backbones([5, 0])
+        assert torsions.shape == (2, length, 3) and torsions.dtype == np.float32
+        assert coords.shape == (2, length, 3, 3) and coords.dtype == np.float32
+        assert np.isfinite(coords).all() and np.isfinite(torsions[:, 1:-1]).all()
+        np.testing.assert_allclose(coords[:, :, 1], found.ca[[5, 0]], atol=1e-4)
         assert found.plddt.shape == (length,) and (found.plddt > 0).all() and (found.plddt < 100).all()
-        np.testing.assert_allclose(
-            found.torsions, betafold_ext.torsions_batch(found.coords), atol=1e-5, equal_nan=True
-        )
+        np.testing.assert_allclose(torsions, betafold_ext.torsions_batch(coords), atol=1e-5, equal_nan=True)
 
 
 def test_the_first_candidate_is_the_answer(weights):
@@ -60,8 +61,15 @@ def test_the_first_candidate_is_the_answer(weights):
     with torch.inference_mode():
         answer = model(inputs.sequences, inputs.mask).ca[1, :10].numpy()
     found = candidates(model, SEQUENCES)[1]
-    np.testing.assert_allclose(found.coords[0, :, 1], answer, atol=1e-4)
-    assert betafold_ext.rmsd_matrix(np.ascontiguousarray(found.coords[1:, :, 1])).max() > 0.05
+    np.testing.assert_allclose(found.ca[0], answer, atol=1e-4)
+    assert betafold_ext.rmsd_matrix(found.ca[1:]).max() > 0.05
+
+
+def test_draws_have_the_hand_of_the_answer(weights):
+    for found in candidates(build(weights), SEQUENCES):
+        answer = np.repeat(found.ca[:1], len(found.ca), axis=0)
+        rmsd, mirrored = (betafold_ext.kabsch_rmsd_batch(sign * found.ca, answer) for sign in (1, -1))
+        assert (rmsd <= mirrored).all() and (mirrored[1:] > rmsd[1:]).any()
 
 
 def test_batch_mates_and_order_change_nothing_and_a_seed_does(weights):
@@ -69,13 +77,12 @@ def test_batch_mates_and_order_change_nothing_and_a_seed_does(weights):
     together, alone = candidates(model, SEQUENCES)[1], candidates(model, SEQUENCES[1:])[0]
     # Rounding of the batch's products moves where the iterative reconstruction stops; an untrained model's impossible
     # matrices have several minima and hardly a hand, so that one draw in many may end elsewhere.
-    ca = (np.ascontiguousarray(found.coords[:, :, 1]) for found in (together, alone))
-    rmsd = betafold_ext.kabsch_rmsd_batch(*ca)
+    rmsd = betafold_ext.kabsch_rmsd_batch(together.ca, alone.ca)
     assert rmsd[0] < 0.1 and np.median(rmsd) < 0.05
     np.testing.assert_allclose(together.plddt, alone.plddt, atol=1e-2)
     again, other = candidates(model, SEQUENCES)[1], candidates(model, SEQUENCES, seed=1)[1]
-    np.testing.assert_array_equal(together.coords, again.coords)
-    assert np.abs(other.coords[1:] - together.coords[1:]).max() > 0.05
+    np.testing.assert_array_equal(together.ca, again.ca)
+    assert np.abs(other.ca[1:] - together.ca[1:]).max() > 0.05
 
 
 def test_conformers_are_ranked_by_the_shared_code(weights):

@@ -101,7 +101,7 @@ class MtpModel(nn.Module):
         """The CA trace that an output means, and how far its distances are from those of any structure."""
         if output.coordinates is not None:
             return Reconstruction.of_coordinates(output.coordinates, output.mask)
-        found = Reconstruction.of_distances(output.distances, output.mask)
+        found = Reconstruction.of_distances(output.distances, output.mask, output.hand)
         if self.config.output == "egnn":
             ca = self.refinement(output.h, found.ca, output.distances, output.mask)
             return replace(found, ca=ca, misfit=misfit(ca, output.distances, output.mask))
@@ -121,6 +121,8 @@ class MtpModel(nn.Module):
         mask = torch.ones(n, length, dtype=torch.bool, device=states.device)
         with self._dropping(generator):
             draws = self._answer(pooled, states, mask)
+        # Which of two mirror images it is, is decided once.
+        draws = replace(draws, hand=output.ca[index : index + 1, :length].expand(n, -1, -1))
         return draws if temperature == 1 else self._spread(output, index, draws, temperature)
 
     @staticmethod

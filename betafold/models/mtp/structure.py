@@ -17,12 +17,12 @@ class Reconstruction:
     ca: Tensor  # [B, L, 3] Angstrom, 0 where padded
     misfit: Tensor  # [B, L] Angstrom, root mean square error of each residue's distances in the trace
     outside_top3: Tensor  # [B], share of the eigenvalue mass that no trace in space can have
-    log_odds: Tensor  # [B], of the hand against its mirror image, from 0 on
+    log_odds: Tensor  # [B], of the hand against its mirror image, from 0 on; NaN where another trace decided
 
     @classmethod
-    def of_distances(cls, distances: Tensor, mask: Tensor) -> Self:
-        """Of distances [B, L, L] and mask [B, L] (True = residue), in the likelier hand."""
-        found = ca_from_distances(distances, mask.sum(dim=1))
+    def of_distances(cls, distances: Tensor, mask: Tensor, like: Tensor | None = None) -> Self:
+        """Of distances [B, L, L] and mask [B, L] (True = residue), in the likelier hand or that of ``like`` [B, L, 3]."""
+        found = ca_from_distances(distances, mask.sum(dim=1), like=like)
         ca = torch.where(mask[..., None], found.ca, 0.0)
         return cls(ca, misfit(ca, distances, mask), found.outside_top3, found.log_odds)
 
