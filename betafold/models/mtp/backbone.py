@@ -1,7 +1,8 @@
 """What a language model gives to the heads: hidden states of an input and of its placeholder tokens.
 
 One placeholder token is appended per residue. All of them start from the same trained embedding, and tell each other
-apart by their positions only. Their hidden states are split off from those of the input (ProteinMTP, steps 1 and 2).
+apart by their positions only: those after the input's, as a text goes on, or, as an alternative, those of the residues
+that they stand for, so that a placeholder need not learn to count. Their hidden states are split off from those of the input (ProteinMTP, steps 1 and 2).
 """
 
 import warnings
@@ -43,8 +44,9 @@ class Backbone(nn.Module, ABC):
     identity: dict
     one_token_per_residue: bool = True
 
-    def __init__(self, placeholder: Tensor):
+    def __init__(self, placeholder: Tensor, placeholder_positions: str = "continued"):
         super().__init__()
+        self.placeholder_positions = placeholder_positions
         self.placeholder = nn.Parameter(placeholder.detach().clone().to(torch.float32))
 
     @abstractmethod
@@ -56,8 +58,8 @@ class Backbone(nn.Module, ABC):
         """Token ids [B, T] -> embeddings [B, T, D]."""
 
     @abstractmethod
-    def encode(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Embeddings [B, T, D] with mask [B, T] (True = token, on the left) -> last hidden states [B, T, D]."""
+    def encode(self, x: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """Embeddings [B, T, D] at positions [B, T], mask [B, T] (True = token) -> last hidden states [B, T, D]."""
 
     def forward(self, sequences: Sequence[str], n_placeholders: Tensor | None) -> BackboneStates:
         """Hidden states of ``sequences``, each followed by ``n_placeholders`` [B] placeholders (None = no one).
@@ -83,7 +85,11 @@ class Backbone(nn.Module, ABC):
         is_input = place < sizes[:, None]
         mask = place < (sizes + appended)[:, None]
         x = torch.where((mask & ~is_input)[..., None], self.placeholder.to(x.dtype), x)
-        hidden = self.encode(x, mask).to(self.placeholder.dtype)
+        positions = place.expand_as(mask)
+        if self.placeholder_positions == "residues":
+            shift = torch.where(is_input, 0, (sizes - starts)[:, None])
+            positions = (positions - shift).clamp(min=0)
+        hidden = self.encode(x, mask, positions).to(self.placeholder.dtype)
         residues = _rows(hidden, starts, lengths) if self.one_token_per_residue else None
         placeholders = None if n_placeholders is None else _rows(hidden, sizes, lengths)
         longest = int(sizes.max())

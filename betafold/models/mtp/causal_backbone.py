@@ -46,8 +46,13 @@ class CausalBackbone(Backbone):
         embedding = model.get_input_embeddings().weight
         known = sorted(letters.values()) if letters else list(range(min(256, len(embedding))))
         # Placeholders start amidst what the model reads.
-        super().__init__(embedding[known].float().mean(0))
+        super().__init__(embedding[known].float().mean(0), config.placeholder_positions)
         self.one_token_per_residue = letters is not None
+        if letters is None and config.placeholder_positions == "residues":
+            raise BetaFoldError(
+                f"model.backbone.placeholder_positions: residues needs one token per residue, which the tokenizer of "
+                f"{source} does not give; use continued"
+            )
         if letters is None:
             warnings.warn(
                 f"{source}: its tokenizer has no token for each amino acid's letter; sequences are tokenised like "
@@ -78,8 +83,7 @@ class CausalBackbone(Backbone):
     def embed(self, tokens: Tensor) -> Tensor:
         return self.model.get_input_embeddings()(tokens)
 
-    def encode(self, x: Tensor, mask: Tensor) -> Tensor:
-        positions = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
+    def encode(self, x: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
         output = self.model(
             inputs_embeds=x,
             attention_mask=mask.long(),

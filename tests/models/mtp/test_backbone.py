@@ -33,8 +33,14 @@ def config(request, esm2_weights, qwen3):
     return BackboneConfig(request.param, str(esm2_weights if request.param == "esm2" else qwen3))
 
 
+@pytest.fixture(params=["continued", "residues"])
+def positions(request):
+    return request.param
+
+
 @pytest.fixture
-def backbone(config):
+def backbone(config, positions):
+    config = replace(config, placeholder_positions=positions)
     return randomise_adapters(build_backbone(config)).double().eval()
 
 
@@ -77,6 +83,23 @@ def test_who_sees_whom(backbone):
     torch.testing.assert_close(changed.residues.shape, having.residues[:1].shape)
     assert torch.allclose(changed.residues[:, :22], having.residues[:1, :22]) == is_causal
     assert not torch.allclose(changed.placeholders[:, 0], having.placeholders[:1, 0])
+
+
+@torch.no_grad()
+def test_positions_of_residues_are_those_of_the_residues(config):
+    """A placeholder that has a residue's embedding and position gets that residue's state, where all see all."""
+    config = replace(config, lora=LoraSettings(rank=0), placeholder_positions="residues")
+    backbone = build_backbone(config).double().eval()
+    residue = torch.tensor([backbone.tokenise("L")[0][backbone.tokenise("L")[1]]])
+    backbone.placeholder.copy_(backbone.embed(residue[None])[0, 0])
+    states = backbone(["LLLLLLLK"], torch.tensor([8]))
+    same = torch.isclose(states.placeholders, states.residues).all(-1)[0, :7]
+    if config.kind == "esm2":
+        assert same.all()
+        without = backbone(["LLLLLLLK"], None).residues
+        assert not torch.allclose(states.residues, without)  # each residue is there twice
+    else:
+        assert not same.any()  # a later token of a causal model sees more
 
 
 @pytest.mark.parametrize("counts", [[23, 10, 5], [23, 10, 7], [0, 0, 0]])
@@ -176,6 +199,8 @@ def test_a_tokenizer_without_letters_is_said_once(tmp_path):
         warnings.simplefilter("error")
         states = backbone(["LLKKLL"], torch.tensor([6]))
     assert states.residues is None and states.placeholders.shape == (1, 6, 64)
+    with pytest.raises(BetaFoldError, match="placeholder_positions: residues needs one token per residue"):
+        build_backbone(BackboneConfig("causal", str(folder), placeholder_positions="residues"))
     assert states.input_mask.sum() == 4
 
 
@@ -230,7 +255,22 @@ def test_pickled_weights_and_own_code_are_refused(qwen3, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed")
+BITSANDBYTES = importlib.util.find_spec("bitsandbytes") is not None
+
+
+@pytest.mark.skipif(not BITSANDBYTES, reason="needs the optional package bitsandbytes")
+def test_four_bits_hold_the_frozen_weights_and_train_the_adapters(qwen3):
+    exact = BackboneConfig("causal", str(qwen3), dtype="bfloat16")
+    backbone = build_backbone(replace(exact, quantisation="4bit", gradient_checkpointing=True)).train()
+    assert {parameter.dtype for parameter in backbone.parameters()} >= {torch.uint8, torch.float32}
+    states = backbone(SEQUENCES, COUNTS).placeholders
+    wanted = build_backbone(exact)(SEQUENCES, COUNTS).placeholders
+    assert torch.nn.functional.cosine_similarity(states[0], wanted[0], dim=-1).min() > 0.8
+    states.square().sum().backward()
+    assert all((p.grad is not None) for p in backbone.parameters() if p.requires_grad)
+
+
+@pytest.mark.skipif(BITSANDBYTES, reason="bitsandbytes is installed")
 def test_four_bits_without_bitsandbytes_is_one_line(qwen3):
     with pytest.raises(BetaFoldError, match="4bit needs the package bitsandbytes.*pip install bitsandbytes"):
         build_backbone(BackboneConfig("causal", str(qwen3), quantisation="4bit"))
