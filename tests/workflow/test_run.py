@@ -1,4 +1,4 @@
-"""The workflow for real, on a few structures with a tiny model: results, and what is run again after which change."""
+"""The workflow for real, on a few structures with tiny models: results, and what is run again after which change."""
 
 import csv
 import json
@@ -12,8 +12,10 @@ AFTER_TRAINING = {"evaluate", "calibrate", "bundle", "predict", "report", "compa
 
 def test_all_results_are_there(finished):
     results = finished.folder / "results"
-    for name in ("rejected.tsv", "split.tsv", "models/tiny/best.pt", "models/tiny/history.tsv", "evaluation/tiny.tsv",
-                 "calibration/tiny/calibration.json", "bundles/tiny/model.json", "predictions/tiny/summary.csv"):  # fmt: skip
+    per_model = ("models/{}/best.pt", "models/{}/history.tsv", "evaluation/{}.tsv", "bundles/{}/model.json",
+                 "calibration/{}/calibration.json", "predictions/{}/summary.csv")  # fmt: skip
+    of_models = [name.format(model) for name in per_model for model in ("tiny", "tiny-mtp")]
+    for name in ("rejected.tsv", "split.tsv", "test.fasta", *of_models):
         assert (results / name).stat().st_size, name
     for name in ("calibration", "benchmark"):
         assert "</html>" in (finished.folder / "reports" / f"{name}.html").read_text()
@@ -36,7 +38,7 @@ def test_rejected_files_of_all_shards_are_in_one_table(finished):
 
 def test_the_record_of_the_run_names_config_code_and_weights(finished):
     record = yaml.safe_load((finished.folder / "results" / "run_config.yaml").read_text())
-    assert record["config"]["models"] == ["tiny"]
+    assert record["config"]["models"] == ["tiny", "tiny-mtp"]
     assert record["config"]["structures"]["shards"] == 2
     assert record["config"]["seed"] == 7  # from config/config.yaml, under small.yaml
     evaluation = json.loads((finished.folder / "results" / "evaluation" / "tiny.json").read_text())
