@@ -48,9 +48,10 @@ def test_defaults_in_the_schema_are_those_of_the_config_file():
 
 
 def test_every_model_of_the_config_has_a_file():
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    for model in config["models"]:
-        assert (ROOT / "config" / "models" / f"{model}.yaml").is_file()
+    for name in ("config.yaml", "outputs.yaml"):
+        config = yaml.safe_load((ROOT / "config" / name).read_text())
+        for model in config["models"]:
+            assert (ROOT / "config" / "models" / f"{model}.yaml").is_file()
 
 
 def test_each_mistake_is_one_line(project):

@@ -25,7 +25,7 @@ LIST_ON_A_WORKSTATION = ("--configfile", "config/rcsb.yaml", "--workflow-profile
 
 @pytest.mark.parametrize("arguments, shards", [((), 4), (MIRROR_ON_SLURM, 16), (LIST_ON_A_WORKSTATION, 4)])
 def test_every_configuration_and_profile_plans(project, arguments, shards):
-    assert project.planned(*arguments) == expected_jobs(shards, models=2)
+    assert project.planned(*arguments) == expected_jobs(shards, models=3)
 
 
 def test_the_report_is_a_target_without_further_options(project):
@@ -60,6 +60,12 @@ def test_each_family_is_given_what_it_reads(project):
     assert set(found) == {"mixture", "adapts", "causal"}
     for name, command in found.items():
         assert ("--weights results/esm2.safetensors" in command) == (name != "causal")
+
+
+def test_the_outputs_of_the_mtp_family_plan(project):
+    jobs = project.planned("reports/benchmark.html", "--configfile", "config/outputs.yaml")
+    assert jobs["train"] == jobs["predict"] == 5
+    assert "embed" not in jobs
 
 
 def test_only_mtp_models_need_no_embeddings(project):

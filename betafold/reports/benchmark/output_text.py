@@ -17,7 +17,9 @@ def handedness(run: Benchmark) -> str:
         for model in run.models
         if (share := records[model.name]).n
     ]
-    shares = f"this holds for {', '.join(clauses)}" if clauses else "no model of this run has one"
+    shares = (
+        f"this holds for {', '.join(clauses)}" if clauses else "no model of this run predicts such distances"
+    )
     return (
         "Distances alone cannot tell a structure from its mirror image. Where a prediction's distances are about right (dRMSD "
         f"below {tables.RIGHT_DISTANCES:g} Å) and its mirror image lies closer to the native, the wrong hand was chosen: "
