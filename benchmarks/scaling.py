@@ -20,7 +20,7 @@ from timing import interleave
 
 import betafold_ext
 from betafold.geometry.scaling import ca_from_distances, classical_mds
-from betafold.geometry.stress import Stress, minimise_stress
+from betafold.geometry.stress import minimise_stress
 from betafold.geometry.trace import backbone_from_ca
 
 torch.set_num_threads(1)
@@ -99,9 +99,9 @@ def classical(distances, subset):
 def stress(distances, subset):
     start = classical_mds(distances)[0]
     return {
-        "betafold, to convergence": (lambda: minimise_stress(start, Stress(distances)), 1),
+        "betafold, to convergence": (lambda: minimise_stress(start, distances, 0.0), 1),
         f"betafold, {ITERATIONS} iterations": (
-            lambda: minimise_stress(start, Stress(distances), ITERATIONS, tolerance=0.0),
+            lambda: minimise_stress(start, distances, 0.0, ITERATIONS, tolerance=0.0),
             1,
         ),
         f"torch, {ITERATIONS} iterations": (

@@ -15,6 +15,7 @@ except ImportError as error:
 
 from betafold_ext.backbone import nerf_batch, nerf_batch_vjp, torsions_batch
 from betafold_ext.scores import distance_matrix_batch, gdt_batch, lddt_batch, tm_score_batch
+from betafold_ext.stress import minimise_stress_batch
 from betafold_ext.superposition import (
     kabsch_rmsd_batch,
     kabsch_superpose_batch,
@@ -31,6 +32,7 @@ __all__ = [
     "kabsch_rmsd_batch",
     "kabsch_superpose_batch",
     "lddt_batch",
+    "minimise_stress_batch",
     "nerf_batch",
     "nerf_batch_vjp",
     "rmsd_matrix",

@@ -39,4 +39,15 @@ def tm_score_batch(
     predicted: _Array, native: _Array, lengths: Lengths = None, n_threads: int = 1
 ) -> _Array: ...
 def distance_matrix_batch(X: _Array, lengths: Lengths = None, n_threads: int = 1) -> _Array: ...
+def minimise_stress_batch(
+    distances: _Array,
+    points: _Array,
+    bounds: _Array | None = None,
+    lengths: Lengths = None,
+    *,
+    weight: float = 0.0,
+    iterations: int = 500,
+    tolerance: float = 1e-4,
+    n_threads: int = 1,
+) -> _Array: ...
 def isa() -> str: ...

@@ -48,6 +48,16 @@ cdef extern from "kernels.h" nogil:
         const void *x
         void *distances
 
+    ctypedef struct StressArgs:
+        int64_t n_points
+        int64_t n_dims
+        const void *distances
+        const void *bounds
+        double weight
+        int64_t iterations
+        double tolerance
+        void *points
+
     ctypedef void (*Kernel)(const void *args, int64_t begin, int64_t end)
 
     ctypedef struct KernelTable:
@@ -62,6 +72,7 @@ cdef extern from "kernels.h" nogil:
         Kernel gdt
         Kernel tm_score
         Kernel distances
+        Kernel minimise_stress
 
     const KernelTable *select_kernels(int real_bytes)
     void run_batch(Kernel kernel, const void *args, int64_t n_items, int64_t grain, double cost, int n_threads)
@@ -192,3 +203,13 @@ def distances(const real[:, :, ::1] x, const int64_t[::1] lengths, real[:, :, ::
     cdef DistanceArgs args = DistanceArgs(x.shape[1], lengths_pointer(lengths), &x[0, 0, 0], &out[0, 0, 0])
     with nogil:
         run_batch(table.distances, &args, x.shape[0], table.lanes, 1.0 * args.n_atoms * args.n_atoms, n_threads)
+
+
+def minimise_stress(const real[:, :, ::1] distances, const real[:, :, :, ::1] bounds, double weight,
+                    int64_t iterations, double tolerance, real[:, :, ::1] points, int n_threads):
+    cdef const KernelTable *table = table_for(sizeof(real))
+    cdef StressArgs args = StressArgs(points.shape[1], points.shape[2], &distances[0, 0, 0], &bounds[0, 0, 0, 0],
+                                      weight, iterations, tolerance, &points[0, 0, 0])
+    with nogil:
+        run_batch(table.minimise_stress, &args, points.shape[0], table.lanes,
+                  50.0 * args.n_points * args.n_points, n_threads)

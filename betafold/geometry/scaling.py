@@ -8,20 +8,19 @@ import torch
 
 import betafold_ext
 from betafold.geometry.chirality import ca_log_odds
-from betafold.geometry.stress import BOND_WEIGHT, Stress, minimise_stress
+from betafold.geometry.stress import BOND_WEIGHT, minimise_stress
 from betafold.geometry.trace import check_lengths, trace_energy
 
 EXACT = 1e-3
 """Angstrom: where classical scaling reproduces a matrix to this RMS error there is nothing to minimise or restrain."""
 
 RELAXED_DIMENSIONS = 6
-RELAXED_ITERATIONS = 30
+RELAXED_ITERATIONS = 60
 """The stress is first minimised with more than three dimensions, where points pass by each other, and then in the three
-that hold most: fewer matrices end in a poor local minimum, above all with weights."""
+that hold most: fewer matrices end in a poor local minimum."""
 
 _THINNEST = 0.01  # square Angstrom: least eigenvalue to begin with, as nothing ever leaves a plane
 _ASYMMETRY = 1e-3  # Angstrom; rounding of float32 distances is far below
-_MIN_WEIGHT = 1e-6  # of the largest, so that no residue is left without any pair
 _PAIRS_AT_A_TIME = 1 << 18
 
 
@@ -66,7 +65,7 @@ def classical_mds(distances, lengths=None):
     return _like(ca, distances), _like(outside, distances)
 
 
-def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WEIGHT, like=None):
+def ca_from_distances(distances, lengths=None, bond_weight=BOND_WEIGHT, like=None):
     """CA traces whose distances are as near as possible to the given ones, in the hand of L amino acids.
 
     Classical scaling gives the start, `stress.minimise_stress` the trace, with consecutive CA held 3.8 A (cis: 2.95 A)
@@ -76,23 +75,18 @@ def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WE
 
     Args:
         distances, lengths: as in `classical_mds`.
-        weights: [B, L, L] of the pairs, such as a confidence, symmetric and non-negative; all equal when None. Only
-            their ratios within an item matter. Classical scaling knows no weights.
         like: [B, L, 3] traces in Angstrom whose hand is known; an item takes the hand that is nearer to its trace (RMSD
             after superposition), and its `log_odds` are NaN. The odds decide when None.
-        bond_weight: of the restraints, for each residue and in units of the mean weight; 0 leaves them out.
+        bond_weight: of the restraints, for each residue, in units of a pair of residues; 0 leaves them out.
 
     Returns:
-        `Embedding`. An item with a NaN or infinite distance or weight is NaN, others are not touched by it. Padding and
+        `Embedding`. An item with a NaN or infinite distance is NaN, others are not touched by it. Padding and
         the other items of the batch change nothing but rounding.
 
     Raises:
-        ValueError: as `classical_mds`, or bad weights; the message names the argument.
+        ValueError: as `classical_mds`, or a bad bond_weight or `like`; the message names the argument.
     """
     given, lengths, usable = _checked(distances, lengths)
-    if weights is not None:
-        weights, _, finite = _checked(weights, lengths, "weights", given.shape)
-        usable &= finite
     if not (math.isfinite(bond_weight) and bond_weight >= 0):
         raise ValueError(f"bond_weight: expected a number >= 0, got {bond_weight!r}")
     ca = given.new_full((*given.shape[:2], 3), math.nan)
@@ -106,8 +100,7 @@ def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WE
         wanted = given[rows, :length, :length]
         spectrum = _spectrum(wanted)
         outside[rows] = _outside_top3(spectrum[0])
-        pairs = None if weights is None else _scaled(weights[rows, :length, :length])
-        found = _minimised(spectrum, wanted, pairs, bond_weight * length)
+        found = _minimised(spectrum, wanted, bond_weight)
         stress[rows] = _rms_error(found, wanted)
         if like is None:
             log_odds[rows] = _hand(found)
@@ -119,26 +112,24 @@ def ca_from_distances(distances, lengths=None, weights=None, bond_weight=BOND_WE
     return Embedding(*(_like(result, distances) for result in results))
 
 
-def _checked(matrix, lengths, name="distances", shape=None):
+def _checked(distances, lengths):
     """float64 CPU matrices with a zero diagonal, lengths [B], finite items bool [B]."""
-    given = torch.as_tensor(matrix).detach().cpu()
+    given = torch.as_tensor(distances).detach().cpu()
     if given.ndim != 3 or given.shape[1] != given.shape[2] or 0 in given.shape:
-        raise ValueError(f"{name}: expected shape [B, L, L], got {list(given.shape)}")
-    if shape is not None and given.shape != shape:
-        raise ValueError(f"{name}: expected shape {list(shape)} like distances, got {list(given.shape)}")
+        raise ValueError(f"distances: expected shape [B, L, L], got {list(given.shape)}")
     if not given.is_floating_point():
-        raise ValueError(f"{name}: expected floating-point numbers, got {given.dtype}")
+        raise ValueError(f"distances: expected floating-point numbers, got {given.dtype}")
     lengths = check_lengths(lengths, *given.shape[:2])
     inside = torch.arange(given.shape[1]) < lengths[:, None]
     inside = inside[:, :, None] & inside[:, None, :] & ~torch.eye(given.shape[1], dtype=torch.bool)
     given = torch.where(inside, given.double(), 0.0)
     usable = given.isfinite().all(2).all(1)
     if (given < 0).any():
-        raise ValueError(f"{name}: expected none below 0, got {given[given < 0].min():g}")
+        raise ValueError(f"distances: expected none below 0, got {given[given < 0].min():g}")
     difference = (given - given.mT).abs().nan_to_num(0.0, 0.0)
     if (difference > _ASYMMETRY + 1e-5 * given.abs()).any():
         raise ValueError(
-            f"{name}: expected symmetric matrices, two halves differ by {difference.max():g}; average them first"
+            f"distances: expected symmetric matrices, two halves differ by {difference.max():g}; average them first"
         )
     return (given + given.mT) / 2, lengths, usable
 
@@ -162,10 +153,10 @@ def _spectrum(distances):
 
 
 def _points(values, vectors, dimensions=3, thinnest=0.0):
-    """Points [n, L, dimensions] of the largest eigenvalues, at least [n, L, 3]."""
+    """Points [n, L, dimensions] of the largest eigenvalues."""
     top = min(dimensions, values.shape[1])
     points = vectors[:, :, -top:] * values[:, None, -top:].clamp(min=thinnest).sqrt()
-    return torch.nn.functional.pad(points, (0, max(0, 3 - top)))
+    return torch.nn.functional.pad(points, (0, dimensions - top))
 
 
 def _outside_top3(values):
@@ -173,27 +164,15 @@ def _outside_top3(values):
     return torch.where(mass > 0, 1 - used / mass, 0.0).clamp(min=0)
 
 
-def _scaled(weights):
-    """Weights with mean 1 over the pairs, none of them zero."""
-    length = weights.shape[1]
-    if length < 2:
-        return weights
-    largest = weights.amax((1, 2), keepdim=True)
-    if not (largest > 0).all():
-        raise ValueError("weights: expected a positive one in every item")
-    weights = torch.maximum(weights, _MIN_WEIGHT * largest)
-    off_diagonal = weights.sum((1, 2)) - weights.diagonal(dim1=1, dim2=2).sum(1)
-    return weights * (length * (length - 1) / off_diagonal)[:, None, None]
-
-
-def _minimised(spectrum, distances, weights, bond_weight):
+def _minimised(spectrum, distances, bond_weight):
     """Centred traces [n, L, 3] in either hand."""
     found = _points(*spectrum)
     rough = (_rms_error(found, distances) > EXACT).nonzero()[:, 0]
     if len(rough):
-        stress = Stress(distances[rough], None if weights is None else weights[rough], bond_weight)
+        distances = distances[rough]
         start = _points(*(part[rough] for part in spectrum), RELAXED_DIMENSIONS, _THINNEST)
-        found[rough] = minimise_stress(_widest(minimise_stress(start, stress, RELAXED_ITERATIONS)), stress)
+        relaxed = minimise_stress(start, distances, bond_weight, RELAXED_ITERATIONS)
+        found[rough] = minimise_stress(_widest(relaxed), distances, bond_weight)
     return found - found.mean(1, keepdim=True)
 
 

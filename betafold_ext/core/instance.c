@@ -22,6 +22,7 @@ typedef REAL real;
 #include "lddt.h"
 #include "search.h"
 #include "distances.h"
+#include "stress.h"
 
 const KernelTable TABLE = {
     .isa = ISA_NAME,
@@ -35,4 +36,5 @@ const KernelTable TABLE = {
     .gdt = gdt,
     .tm_score = tm_score,
     .distances = distances,
+    .minimise_stress = minimise_stress,
 };

@@ -63,6 +63,18 @@ typedef struct {
     void *distances;
 } DistanceArgs;
 
+/* Points [B, N, n_dims] (in and out) for the distances [B, N, N]. */
+typedef struct {
+    int64_t n_points;
+    int64_t n_dims; /* 3 or 6 */
+    const void *distances;
+    const void *bounds; /* [B, N, 2, 2]: least and largest distance to the next and to the next but one point */
+    double weight;      /* of the bounds; 0 leaves them out */
+    int64_t iterations;
+    double tolerance; /* relative, of the root of the stress, within CHECK_EVERY iterations */
+    void *points;
+} StressArgs;
+
 typedef void (*Kernel)(const void *args, int64_t begin, int64_t end);
 
 /* The kernels of one instruction set in one precision. */
@@ -78,6 +90,7 @@ typedef struct {
     Kernel gdt;
     Kernel tm_score;
     Kernel distances;
+    Kernel minimise_stress;
 } KernelTable;
 
 /* The table for this processor; `real_bytes` is 4 or 8. BETAFOLD_ISA=baseline|avx2|avx512 overrides the choice

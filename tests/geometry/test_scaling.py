@@ -151,18 +151,6 @@ def test_a_cis_bond_stays_cis():
     assert np.delete(bonds, 5) == pytest.approx(3.8, abs=0.1)
 
 
-def test_weights_say_which_pairs_to_keep(real_chains):
-    chain = real_chains[1][1][:, 1]
-    distances = noisy(distances_of([chain])[0], 0.1)
-    weights = np.ones_like(distances)
-    distances[0, [2, 12], [12, 2]] += 8.0
-    weights[0, [2, 12], [12, 2]] = 0.0
-    weighted = ca_from_distances(distances, weights=weights).ca
-    assert rmsd_either_hand(weighted[0], chain) < 0.15
-    assert rmsd_either_hand(ca_from_distances(distances).ca[0], chain) > 0.25
-    np.testing.assert_allclose(ca_from_distances(distances, weights=1000 * weights).ca, weighted, atol=1e-6)
-
-
 def test_impossible_and_flat_matrices():
     all_equal = np.full((1, 12, 12), 5.0)
     found = ca_from_distances(all_equal)
@@ -224,9 +212,6 @@ D = distances_of([walk(6)])[0]
         ({"distances": D, "lengths": [0]}, "lengths: expected values from 1 to 6"),
         ({"distances": D, "lengths": [2.0]}, "lengths: expected 1 whole"),
         ({"distances": D, "lengths": [2, 2]}, "lengths: expected 1 whole"),
-        ({"distances": D, "weights": D[:, :5, :5]}, "weights: expected shape"),
-        ({"distances": D, "weights": -D}, "weights: expected none below 0"),
-        ({"distances": D, "weights": 0 * D}, "weights: expected a positive"),
         ({"distances": D, "bond_weight": -1.0}, "bond_weight: "),
         ({"distances": D, "bond_weight": float("nan")}, "bond_weight: "),
     ],
