@@ -32,15 +32,15 @@ def distance_error(distances: Tensor, native: Tensor) -> Tensor:
     return _mean(squared, pair_mask(observed), dims=(1, 2))
 
 
-def ca_frames(ca: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def ca_frames(ca: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Frames of residues from CA(i-1), CA(i), CA(i+1), for ca [B, L, 3] and mask [B, L].
 
     Gram-Schmidt as in algorithm 21 of the supplement of Jumper et al., Nature 596:583 (2021), with the CA of the next
     residue in the place of C and of the one before in that of N.
 
     Returns:
-        rotations [B, L, 3, 3] with the axes as columns, origins [B, L, 3] (the CA), and where a frame exists [B, L]:
-        inside a chain, and where the three are not on a line.
+        rotations [B, L, 3, 3] with the axes as columns, and where there is a frame [B, L]: inside a chain. Where the
+        three CA are on a line, or in one place, axes are shorter than 1 and have a bounded gradient.
     """
     middle = ca[:, 1:-1]
     ahead, behind = ca[:, 2:] - middle, ca[:, :-2] - middle
@@ -49,9 +49,9 @@ def ca_frames(ca: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     second = rest / _norm(rest)
     third = torch.linalg.cross(first, second)
     rotations = torch.stack([first, second, third], dim=-1)
-    exists = mask[:, 2:] & mask[:, 1:-1] & mask[:, :-2] & (_norm(rest).squeeze(-1) > 0.1)
-    rotations = torch.nn.functional.pad(rotations, (0, 0, 0, 0, 1, 1))
-    return rotations, ca, torch.nn.functional.pad(exists, (1, 1))
+    exists = mask[:, 2:] & mask[:, 1:-1] & mask[:, :-2]
+    pad = torch.nn.functional.pad
+    return pad(rotations, (0, 0, 0, 0, 1, 1)), pad(exists, (1, 1))
 
 
 def frame_aligned_error(ca: Tensor, native: Tensor, clamp: float = FAPE_CLAMP) -> Tensor:
@@ -61,22 +61,21 @@ def frame_aligned_error(ca: Tensor, native: Tensor, clamp: float = FAPE_CLAMP) -
     same for all rotations and translations of either structure, but not for its mirror image.
     """
     native, observed = observed_ca(native)
-    rotations, origins, exists = ca_frames(ca, observed)
-    native_rotations, native_origins, native_exists = ca_frames(native, observed)
-    seen = _local(rotations, origins, ca)
-    wanted = _local(native_rotations, native_origins, native)
+    rotations, exists = ca_frames(ca, observed)
+    native_rotations, _ = ca_frames(native, observed)
+    seen, wanted = _local(rotations, ca), _local(native_rotations, native)
     distance = torch.sqrt((seen - wanted).square().sum(-1) + 1e-4)  # eps of algorithm 28
-    pairs = (exists & native_exists)[:, :, None] & observed[:, None, :]
+    pairs = exists[:, :, None] & observed[:, None, :]
     return _mean(distance.clamp(max=clamp) / FAPE_SCALE, pairs, dims=(1, 2))
 
 
-def _local(rotations: Tensor, origins: Tensor, points: Tensor) -> Tensor:
-    """Points [B, L, 3] in each of the frames -> [B, frames, L, 3]."""
-    return torch.einsum("bfxk,bflx->bflk", rotations, points[:, None] - origins[:, :, None])
+def _local(rotations: Tensor, ca: Tensor) -> Tensor:
+    """CA [B, L, 3] seen from the frames of all residues -> [B, frames, L, 3]."""
+    return torch.einsum("bfxk,bflx->bflk", rotations, ca[:, None] - ca[:, :, None])
 
 
 def _norm(vector: Tensor) -> Tensor:
-    return torch.sqrt(vector.square().sum(-1, keepdim=True) + 1e-12)
+    return torch.sqrt(vector.square().sum(-1, keepdim=True) + 1e-4)
 
 
 def _mean(values: Tensor, mask: Tensor, dims: int | tuple[int, ...]) -> Tensor:
