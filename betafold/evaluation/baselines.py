@@ -103,10 +103,15 @@ def _copied(sequence: str, template: str, torsions: np.ndarray) -> np.ndarray:
 def train_baselines(
     sequences: list[str], torsions: list[np.ndarray], *, conformers: int = CONFORMERS, seed: int = 0
 ) -> dict[str, Baseline]:
-    """All baselines of ``METHODS``, with the two that look at training data fitted to it."""
+    """All baselines of ``METHODS``, with the two that look at training data fitted to it.
+
+    Those two are left out where no training sample has a torsion (samples of CA only).
+    """
+    constants = {"helix": constant(HELIX), "extended": constant(EXTENDED)}
+    if not any(np.isfinite(values).any() for values in torsions):
+        return constants
     return {
-        "helix": constant(HELIX),
-        "extended": constant(EXTENDED),
+        **constants,
         "ramachandran": ramachandran(torsions, conformers=conformers, seed=seed),
         "nearest": nearest(sequences, torsions, conformers=conformers),
     }

@@ -74,6 +74,7 @@ def evaluate_checkpoint(
     ours = table.rows(held_out, split, name, predictions)
     ours["plddt_raw"] = conformers.mean_plddt[0]
     ours["expected_rmsd"] = conformers.expected_rmsd[0]
+    ours = ours.join(pd.DataFrame(conformers.diagnostics, index=ours.index))
     rows = [ours, *_baseline_rows(train, held_out, split, seed)]
     residues = table.residue_rows(held_out, split, predictions, plddt)
 
@@ -190,6 +191,7 @@ def _split_batch(batch: Conformers) -> list[Conformers]:
             coords=batch.coords[:, index : index + 1, :length],
             plddt=batch.plddt[:, index : index + 1, :length],
             expected_rmsd=batch.expected_rmsd[:, index : index + 1],
+            diagnostics=batch.diagnostics[index : index + 1],
         )
         for index, length in enumerate(batch.lengths)
     ]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -44,11 +44,13 @@ class Candidates:
         plddt: [L] raw (uncalibrated) confidence in the single answer, 0-100.
         backbones: torsions float32 [K, L, 3] (phi, psi, omega in radians) and coordinates float32 [K, L, 3, 3] (N, CA, C
             in Angstrom) of the K candidates of the given indices; a family that has to build them builds no others.
+        diagnostics: what else the family can say about the single answer, by name; columns of the evaluation table.
     """
 
     ca: np.ndarray
     plddt: np.ndarray
     backbones: Callable[[list[int]], tuple[np.ndarray, np.ndarray]]
+    diagnostics: dict[str, float] = field(default_factory=dict)
 
 
 def sequence_seed(sequence: str, seed: int) -> int:

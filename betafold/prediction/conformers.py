@@ -35,6 +35,7 @@ class Conformers:
             a later rank the same times its agreement with the samples relative to rank 1 (per-residue lDDT, at
             most 1).
         expected_rmsd: float32 [K, B] mean CA-RMSD to the (other) samples in Angstrom, uncalibrated.
+        diagnostics: B dictionaries, see ``Candidates``.
     """
 
     lengths: np.ndarray
@@ -42,6 +43,7 @@ class Conformers:
     coords: np.ndarray
     plddt: np.ndarray
     expected_rmsd: np.ndarray
+    diagnostics: list[dict[str, float]]
 
     @property
     def mean_plddt(self) -> np.ndarray:
@@ -67,6 +69,7 @@ class Conformers:
             coords=pad("coords"),
             plddt=pad("plddt"),
             expected_rmsd=np.concatenate([peptide.expected_rmsd for peptide in peptides], axis=1),
+            diagnostics=[values for peptide in peptides for values in peptide.diagnostics],
         )
 
 
@@ -109,6 +112,7 @@ def rank_candidates(
         coords=coords[:, None],
         plddt=plddt.astype(np.float32)[:, None],
         expected_rmsd=expected[chosen].astype(np.float32)[:, None],
+        diagnostics=[candidates.diagnostics],
     )
 
 

@@ -37,4 +37,5 @@ def draw(
         return betafold_ext.torsions_batch(coords, n_threads=n_threads).numpy(), coords.numpy()
 
     plddt = 100 * expected_lddt(output.plddt_logits[index, :length]).cpu()
-    return Candidates(ca.contiguous().numpy(), plddt.numpy(), backbones)
+    diagnostics = output.structure.diagnostics(index, length) if output.coordinates is None else {}
+    return Candidates(ca.contiguous().numpy(), plddt.numpy(), backbones, diagnostics)

@@ -62,3 +62,10 @@ def test_nearest_still_finds_its_neighbour_among_many(training, monkeypatch):
     predict = baselines.nearest(sequences, torsions, conformers=1)
     assert predict("x", "WWYPGSTTRRKK")[0] == pytest.approx(torsions[1])
     assert predict("x", "QQQQQQQQQQ").shape == (1, 10, 3)
+
+
+def test_without_torsions_only_the_constants_are_left(training):
+    sequences, torsions = training
+    assert list(baselines.train_baselines(sequences, torsions)) == list(baselines.METHODS)
+    nothing = [np.full_like(values, np.nan) for values in torsions]
+    assert list(baselines.train_baselines(sequences, nothing)) == ["helix", "extended"]

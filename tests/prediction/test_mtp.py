@@ -90,3 +90,6 @@ def test_conformers_are_ranked_by_the_shared_code(weights):
     assert conformers.coords.shape == (3, 2, 23, 3, 3)
     assert np.isfinite(conformers.coords[:, 1, :10]).all() and np.isnan(conformers.coords[:, 1, 10:]).all()
     assert (conformers.expected_rmsd > 0).all()
+    # Of an untrained model: no structure has its distances.
+    assert len(conformers.diagnostics) == 2
+    assert all(0.1 < row["stress"] < 10 and 0 < row["outside_top3"] < 1 for row in conformers.diagnostics)

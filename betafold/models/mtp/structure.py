@@ -33,6 +33,14 @@ class Reconstruction:
         nothing = torch.zeros_like(ca[:, 0, 0])
         return cls(ca, torch.zeros_like(ca[..., 0]), nothing, nothing)
 
+    def diagnostics(self, index: int, length: int) -> dict[str, float]:
+        """Of item ``index``, which has ``length`` residues: ``stress`` is the root mean square misfit in Angstrom."""
+        return {
+            "stress": self.misfit[index, :length].square().mean().sqrt().item(),
+            "outside_top3": self.outside_top3[index].item(),
+            "hand_log_odds": self.log_odds[index].item(),
+        }
+
 
 def misfit(ca: Tensor, distances: Tensor, mask: Tensor) -> Tensor:
     """Root mean square difference [B, L] between ``distances`` [B, L, L] and those of ca [B, L, 3], per residue."""

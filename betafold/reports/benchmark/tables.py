@@ -17,9 +17,9 @@ COMPARED = ("ca_rmsd", "drmsd", "distance_mae", "gdt_ts", "tm_score", "lddt")
 RIGHT_DISTANCES = 2.0
 """dRMSD in Angstrom below which a mirror image is told from a wrong fold."""
 DIAGNOSTICS = {
-    "mirrored": "chosen as mirror image",
     "outside_top3": "eigenvalue mass outside the top three",
     "stress": "misfit of distances and trace (Å)",
+    "hand_log_odds": "log odds of the hand against its mirror image",
 }
 """Columns that a family may add to its rows -> what they say."""
 
