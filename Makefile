@@ -36,6 +36,7 @@ RUN_sanitize = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-fil
 run: install ## install, then run the workflow on the embedded data (the default)
 	$(BIN)/python -m snakemake all
 	@echo "The report is here: $(CURDIR)/reports/calibration.html"
+	@echo "All models and baselines side by side: $(CURDIR)/reports/benchmark.html"
 
 test: install-dev ## install, then run the whole test suite (PYTEST_ARGS adds options)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
