@@ -47,13 +47,18 @@ class Esm2Backbone(Backbone):
         # fair-esm's ESM2.forward starts from token ids; from embeddings on, this is what it does.
         x = (x * mask[..., None]).transpose(0, 1)
         padding = None if mask.all() else ~mask
-        self.rotary.place(positions, self.model.attention_heads, x.dtype)
+        angles = self.rotary.angles(positions, self.model.attention_heads, x.dtype)
         for layer in self.model.layers:
             if self.gradient_checkpointing and torch.is_grad_enabled():
-                x, _ = checkpoint(layer, x, None, padding, use_reentrant=False)
+                x = checkpoint(self._layer, layer, x, padding, angles, use_reentrant=False)
             else:
-                x, _ = layer(x, self_attn_padding_mask=padding)
+                x = self._layer(layer, x, padding, angles)
         return self.model.emb_layer_norm_after(x).transpose(0, 1)
+
+    def _layer(self, layer: nn.Module, x: Tensor, padding: Tensor | None, angles: tuple) -> Tensor:
+        # Set here and not once: a checkpointed layer runs again later, maybe after another batch.
+        self.rotary.cosine, self.rotary.sine = angles
+        return layer(x, self_attn_padding_mask=padding)[0]
 
 
 class RotaryPositions(nn.Module):
@@ -64,10 +69,10 @@ class RotaryPositions(nn.Module):
         rate = 10000.0 ** -(torch.arange(0, dim, 2) / dim)
         self.register_buffer("rate", rate, persistent=False)
 
-    def place(self, positions: Tensor, heads: int, dtype: torch.dtype) -> None:
-        """Take the positions [B, T] of the next pass; attention comes as [B * heads, T, dim]."""
+    def angles(self, positions: Tensor, heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Cosine and sine [B * heads, T, dim], as attention lays out its heads, for positions [B, T]."""
         angle = (positions[..., None] * self.rate).repeat(1, 1, 2).repeat_interleave(heads, dim=0)
-        self.cosine, self.sine = angle.cos().to(dtype), angle.sin().to(dtype)
+        return angle.cos().to(dtype), angle.sin().to(dtype)
 
     def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         return self._turn(query), self._turn(key)

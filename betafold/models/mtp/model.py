@@ -145,8 +145,7 @@ class MtpModel(nn.Module):
         heads = [self.labels, self.coordinates if self.config.output == "coordinates" else self.distances]
         modes = [(module, module.training) for head in heads for module in head.modules()]
         device = self.backbone.placeholder.device
-        extra = {} if device.type == "cpu" else {"devices": [device], "device_type": device.type}
-        with torch.random.fork_rng(**{"devices": [], **extra}):
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
             for head in heads:
                 head.train()
