@@ -21,6 +21,8 @@ typedef REAL real;
 #include "matrix.h"
 #include "lddt.h"
 #include "search.h"
+#include "tm_score.h"
+#include "gdt.h"
 #include "distances.h"
 #include "stress.h"
 

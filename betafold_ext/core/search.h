@@ -1,17 +1,16 @@
-/* Scores that are the maximum over superpositions: TM-score (Zhang & Skolnick 2004, Proteins 57, 702) and GDT
- * (Zemla 2003, Nucleic Acids Res. 31, 3370), by the fragment search of Zhang & Skolnick: superpose every fragment of
- * L, L/2, L/4 ... residues, then repeat with the residues that came close, until that set stays the same.
+/* Search for the superposition that maximises a score, as TM-score and GDT need it.
  *
- * One item per lane. Each lane walks through its own list of fragments and starts the next one as soon as a set is
- * stable, so that no lane waits for another. */
+ * It starts from every fragment of L, L/2, L/4 ... residues, as Zhang & Skolnick (2004, Proteins 57, 702) do, and climbs
+ * from there by superposing again with weights that fall with the distance. With the derivative of the score as weights
+ * each step maximises a lower bound that touches the score, so that no step can lower it (minorisation; Hunter & Lange
+ * 2004, Am. Stat. 58, 30).
+ *
+ * One item per lane. Each lane walks through its own list of fragments and starts the next one as soon as it is done
+ * with the last, so that no lane waits for another. */
 
-#define MOST_STEPS 20
-#define SMALLEST_TM_FRAGMENT 4
-#define SMALLEST_GDT_FRAGMENT 3
-#define CLOSEST 3 /* residues that a set has at least */
-#define N_CUTOFFS 5
-
-static const double GDT_CUTOFFS[N_CUTOFFS] = {0.5, 1.0, 2.0, 4.0, 8.0};
+#define SMALLEST_FRAGMENT 3
+/* What rounding may take from the sum of squares, which bounds an eigenvalue. */
+#define BOUND_SLACK 1e-5
 
 /* Where one lane is in its list. */
 typedef struct {
@@ -19,22 +18,21 @@ typedef struct {
     int step, done;
 } Walk;
 
+/* q ~ rotation p + shift */
 typedef struct {
-    int64_t n, smallest_fragment;
+    vreal rotation[9], shift[3];
+} Pose;
+
+typedef struct {
+    int64_t n;
     vreal *p, *q;    /* [3 n] relative to the centroids */
-    vreal *squared;  /* [n] squared distances under the last superposition; infinite beyond an item's length */
-    vmask *chosen;   /* [n] residues of the next superposition */
+    vreal *squares;  /* [n] |p|^2 + |q|^2 */
+    vreal *weights;  /* [n] of the next superposition; zero beyond an item's length */
     vmask lengths;
     vreal broken;    /* 0, or NaN where a coordinate is not finite */
     Walk walks[LANES];
-    vreal rotation[9], p_mean[3], q_mean[3];
+    Pose pose;
 } Search;
-
-/* Largest TM sum, or largest number of residues within each cutoff. */
-typedef struct {
-    vreal inverse_d0_squared, tm;
-    vmask within[N_CUTOFFS];
-} Best;
 
 /* Loads one side relative to its centroid; zero beyond the length. */
 static void load_centred(const Search *s, const real *const rows[LANES], vreal *x, vreal *broken)
@@ -60,217 +58,7 @@ static void load_centred(const Search *s, const real *const rows[LANES], vreal *
         *broken += mean[k] - mean[k];
 }
 
-/* Rotation for the correlation of one lane, where the closed form is unsure. */
-static __attribute__((noinline, cold)) void exact_lane_rotation(Polar pairs[HALVES], int lane, vreal rotation[9])
-{
-    double m[3][3], r[3][3];
-    for (int k = 0; k < 9; ++k)
-        m[k / 3][k % 3] = pairs[lane / DOUBLE_LANES].m[k][lane % DOUBLE_LANES];
-    best_rotation((const double(*)[3])m, r);
-    for (int k = 0; k < 9; ++k)
-        rotation[k][lane] = (real)r[k / 3][k % 3];
-}
-
-static void rotate(Search *s, const vreal m[9])
-{
-    Polar pairs[HALVES];
-    Quartic quartics[HALVES];
-    vdouble rotation[9][HALVES];
-    dmask unsure[HALVES];
-    UNROLL for (int h = 0; h < HALVES; ++h) {
-        vdouble norm = splat_double(0.0);
-        UNROLL for (int k = 0; k < 9; ++k) {
-            pairs[h].m[k] = widen(&m[k], h);
-            norm += pairs[h].m[k] * pairs[h].m[k];
-        }
-        pairs[h].energy = square_root_double(3.0 * norm); /* any upper bound of the eigenvalue serves as scale */
-        pairs[h].weight = splat_double(1.0);
-    }
-    solve_polar(pairs, quartics);
-    dmask any_unsure = {0};
-    UNROLL for (int h = 0; h < HALVES; ++h) {
-        vdouble one[9], lambda = quartics[h].lambda;
-        polar_rotation(&quartics[h], one);
-        UNROLL for (int k = 0; k < 9; ++k)
-            rotation[k][h] = one[k];
-        unsure[h] = ~(quartics[h].slope > SMALLEST_SLOPE * lambda * lambda * lambda);
-        any_unsure |= unsure[h];
-    }
-    UNROLL for (int k = 0; k < 9; ++k)
-        s->rotation[k] = narrow(rotation[k]);
-    if (any((vmask)any_unsure))
-        for (int lane = 0; lane < LANES; ++lane)
-            if (unsure[lane / DOUBLE_LANES][lane % DOUBLE_LANES])
-                exact_lane_rotation(pairs, lane, s->rotation);
-}
-
-/* Superposes the chosen residues. */
-static void superpose_chosen(Search *s)
-{
-    vreal m[9] = {{0}}, p_sum[3] = {{0}}, q_sum[3] = {{0}}, count = splat(0);
-    for (int64_t i = 0; i < s->n; ++i) {
-        const vreal *q = s->q + 3 * i;
-        vmask chosen = s->chosen[i];
-        vreal p[3];
-        count += (vreal)(chosen & (vmask)splat(1));
-        UNROLL for (int k = 0; k < 3; ++k) {
-            p[k] = (vreal)(chosen & (vmask)s->p[3 * i + k]);
-            p_sum[k] += p[k];
-            q_sum[k] += (vreal)(chosen & (vmask)q[k]);
-        }
-        UNROLL for (int k = 0; k < 9; ++k)
-            m[k] += p[k / 3] * q[k % 3];
-    }
-    vreal inverse = 1 / count;
-    UNROLL for (int k = 0; k < 3; ++k)
-        s->p_mean[k] = p_sum[k] * inverse, s->q_mean[k] = q_sum[k] * inverse;
-    UNROLL for (int k = 0; k < 9; ++k)
-        m[k] -= p_sum[k / 3] * s->q_mean[k % 3];
-    rotate(s, m);
-}
-
-/* Squared distances of all residues, and the third smallest of them. */
-static vreal measure(Search *s)
-{
-    const vreal far = splat((real)INFINITY);
-    vreal smallest[CLOSEST] = {far, far, far};
-    vreal shift[3];
-    const vreal *r = s->rotation;
-    UNROLL for (int k = 0; k < 3; ++k)
-        shift[k] = s->q_mean[k] - dot(r + 3 * k, s->p_mean);
-    for (int64_t i = 0; i < s->n; ++i) {
-        vreal d[3];
-        UNROLL for (int k = 0; k < 3; ++k)
-            d[k] = dot(r + 3 * k, s->p + 3 * i) + (shift[k] - s->q[3 * i + k]);
-        vreal x = choose(s->lengths > (integer)i, dot(d, d), far);
-        s->squared[i] = x;
-        UNROLL for (int k = 0; k < CLOSEST; ++k) {
-            vreal smaller = choose(x < smallest[k], x, smallest[k]);
-            x = choose(x < smallest[k], smallest[k], x);
-            smallest[k] = smaller;
-        }
-    }
-    return smallest[CLOSEST - 1];
-}
-
-static void keep_best_tm(const Search *s, Best *best)
-{
-    vreal sum = splat(0);
-    for (int64_t i = 0; i < s->n; ++i)
-        sum += 1 / (1 + s->squared[i] * best->inverse_d0_squared);
-    best->tm = choose(sum > best->tm, sum, best->tm);
-}
-
-static void keep_best_gdt(const Search *s, Best *best)
-{
-    for (int c = 0; c < N_CUTOFFS; ++c) {
-        const real limit = (real)(GDT_CUTOFFS[c] * GDT_CUTOFFS[c]);
-        vmask within = {0};
-        for (int64_t i = 0; i < s->n; ++i)
-            within -= s->squared[i] <= limit;
-        vmask more = within > best->within[c];
-        best->within[c] = (more & within) | (~more & best->within[c]);
-    }
-}
-
-/* Chooses the residues within the radius, at least the closest ones; returns the lanes where that is the same set. */
-static vmask choose_close(Search *s, vreal squared_radius)
-{
-    vmask changed = {0};
-    for (int64_t i = 0; i < s->n; ++i) {
-        vmask now = s->squared[i] <= squared_radius;
-        changed |= now ^ s->chosen[i];
-        s->chosen[i] = now;
-    }
-    return changed == 0;
-}
-
-static void next_fragment(Walk *walk, int64_t smallest)
-{
-    if (smallest > walk->length)
-        smallest = walk->length;
-    walk->step = 0;
-    if (++walk->start + walk->size <= walk->length)
-        return;
-    walk->start = 0;
-    if (walk->size == smallest)
-        walk->done = 1;
-    else
-        walk->size = walk->size / 2 > smallest ? walk->size / 2 : smallest;
-}
-
-/* Moves the lanes whose set is stable on to their next fragment; returns whether any lane has work left. */
-static int walk_on(Search *s, vmask stable)
-{
-    vmask fresh = {0}, start = {0}, end = {0};
-    int working = 0;
-    for (int lane = 0; lane < LANES; ++lane) {
-        Walk *walk = &s->walks[lane];
-        if (!walk->done && (stable[lane] || ++walk->step > MOST_STEPS)) {
-            next_fragment(walk, s->smallest_fragment);
-            fresh[lane] = -1;
-            start[lane] = (integer)walk->start;
-            end[lane] = (integer)(walk->start + walk->size);
-        }
-        working |= !walk->done;
-    }
-    if (any(fresh))
-        for (int64_t i = 0; i < s->n; ++i) {
-            vmask index = (vmask){0} + (integer)i, inside = (index >= start) & (index < end);
-            s->chosen[i] = (fresh & inside) | (~fresh & s->chosen[i]);
-        }
-    return working;
-}
-
-/* Runs all fragments of all lanes; the radii are those of the first and of every later choice. */
-INLINE void search_fragments(Search *s, vreal first_radius, vreal later_radius, Best *best,
-                             void (*keep_best)(const Search *, Best *))
-{
-    vmask all = {0};
-    for (int lane = 0; lane < LANES; ++lane) {
-        Walk *walk = &s->walks[lane];
-        walk->size = walk->length;
-        walk->start = -1;
-        walk->done = 0;
-    }
-    for (int working = walk_on(s, all == 0); working;) {
-        superpose_chosen(s);
-        vreal third = measure(s), radius;
-        keep_best(s, best);
-        for (int lane = 0; lane < LANES; ++lane)
-            radius[lane] = s->walks[lane].step ? later_radius[lane] : first_radius[lane];
-        vreal squared = radius * radius;
-        working = walk_on(s, choose_close(s, choose(third > squared, third, squared)));
-    }
-}
-
-static double tm_d0(int64_t n)
-{
-    double d0 = n > 15 ? 1.24 * cbrt((double)n - 15.0) - 1.8 : 0.5;
-    return d0 > 0.5 ? d0 : 0.5;
-}
-
-static void search_tm(Search *s, Best *best)
-{
-    vreal radius;
-    s->smallest_fragment = SMALLEST_TM_FRAGMENT;
-    for (int lane = 0; lane < LANES; ++lane) {
-        double d0 = tm_d0(s->walks[lane].length);
-        best->inverse_d0_squared[lane] = (real)(1.0 / (d0 * d0));
-        radius[lane] = (real)(d0 < 4.5 ? 4.5 : d0 > 8.0 ? 8.0 : d0);
-    }
-    search_fragments(s, radius - 1, radius + 1, best, keep_best_tm);
-}
-
-static void search_gdt(Search *s, Best *best)
-{
-    s->smallest_fragment = SMALLEST_GDT_FRAGMENT;
-    for (int c = 0; c < N_CUTOFFS; ++c) {
-        vreal radius = splat((real)GDT_CUTOFFS[c]);
-        search_fragments(s, radius, radius, best, keep_best_gdt);
-    }
-}
-
+/* Loads a block of pairs and puts every lane before its first fragment. */
 static void load_search(Search *s, const ScoreArgs *args, int64_t block, int64_t end)
 {
     const real *p[LANES], *q[LANES];
@@ -284,47 +72,146 @@ static void load_search(Search *s, const ScoreArgs *args, int64_t block, int64_t
     s->broken = splat(0);
     load_centred(s, p, s->p, &s->broken);
     load_centred(s, q, s->q, &s->broken);
-    for (int64_t i = 0; i < s->n; ++i)
-        s->chosen[i] = (vmask){0};
     for (int lane = 0; lane < LANES; ++lane)
         if (isnan(s->broken[lane]))
             for (int64_t k = 0; k < 3 * s->n; ++k)
                 s->p[k][lane] = s->q[k][lane] = 0;
+    for (int64_t i = 0; i < s->n; ++i)
+        s->squares[i] = dot(s->p + 3 * i, s->p + 3 * i) + dot(s->q + 3 * i, s->q + 3 * i);
 }
 
-static void score_items(const ScoreArgs *args, int64_t begin, int64_t end, int gdt_wanted)
+/* Scratch for items of n residues; its first part is what free() takes. */
+static Search allocate_search(int64_t n)
 {
-    int64_t n = args->n_atoms;
     vreal *memory = allocate_vectors(8 * n);
-    Search s = {.n = n, .p = memory, .q = memory + 3 * n, .squared = memory + 6 * n, .chosen = (vmask *)(memory + 7 * n)};
-    for (int64_t block = begin; block < end; block += LANES) {
-        Best best;
-        memset(&best, 0, sizeof best);
-        load_search(&s, args, block, end);
-        if (gdt_wanted)
-            search_gdt(&s, &best);
-        else
-            search_tm(&s, &best);
-        for (int lane = 0; lane < LANES && block + lane < end; ++lane) {
-            double length = (double)s.walks[lane].length, broken = s.broken[lane];
-            double c[N_CUTOFFS];
-            for (int k = 0; k < N_CUTOFFS; ++k)
-                c[k] = (double)best.within[k][lane];
-            double score = gdt_wanted ? (c[1] + c[2] + c[3] + c[4]) / 4.0 : best.tm[lane];
-            ((real *)args->score)[block + lane] = (real)(score / length + broken);
-            if (gdt_wanted)
-                ((real *)args->score_ha)[block + lane] = (real)((c[0] + c[1] + c[2] + c[3]) / (4.0 * length) + broken);
+    return (Search){.n = n, .p = memory, .q = memory + 3 * n, .squares = memory + 6 * n, .weights = memory + 7 * n};
+}
+
+/* Rotation for the correlation of one lane, where the closed form is unsure. */
+static __attribute__((noinline, cold)) void exact_lane_rotation(Polar pairs[HALVES], int lane, vreal rotation[9])
+{
+    double m[3][3], r[3][3];
+    for (int k = 0; k < 9; ++k)
+        m[k / 3][k % 3] = pairs[lane / DOUBLE_LANES].m[k][lane % DOUBLE_LANES];
+    best_rotation((const double(*)[3])m, r);
+    for (int k = 0; k < 9; ++k)
+        rotation[k][lane] = (real)r[k / 3][k % 3];
+}
+
+/* Rotation for a correlation matrix. The energy may be any bound of its largest eigenvalue, the closer the quicker. */
+static void rotate(const vreal m[9], vreal energy, vreal rotation[9])
+{
+    Polar pairs[HALVES];
+    Quartic quartics[HALVES];
+    dmask unsure[HALVES], any_unsure = {0};
+    UNROLL for (int h = 0; h < HALVES; ++h) {
+        UNROLL for (int k = 0; k < 9; ++k)
+            pairs[h].m[k] = widen(&m[k], h);
+        pairs[h].energy = widen(&energy, h);
+        pairs[h].weight = splat_double(1.0);
+    }
+    solve_polar(pairs, quartics);
+    UNROLL for (int h = 0; h < HALVES; ++h) {
+        vdouble wide[9], lambda = quartics[h].lambda;
+        polar_rotation(&quartics[h], wide);
+        UNROLL for (int k = 0; k < 9; ++k) {
+            vreal_half half = __builtin_convertvector(wide[k], vreal_half);
+            memcpy((real *)&rotation[k] + h * DOUBLE_LANES, &half, sizeof half);
+        }
+        unsure[h] = ~(quartics[h].slope > SMALLEST_SLOPE * lambda * lambda * lambda);
+        any_unsure |= unsure[h];
+    }
+    if (any((vmask)any_unsure))
+        for (int lane = 0; lane < LANES; ++lane)
+            if (unsure[lane / DOUBLE_LANES][lane % DOUBLE_LANES])
+                exact_lane_rotation(pairs, lane, rotation);
+}
+
+/* Superposes with the current weights. */
+static void superpose_weighted(Search *s)
+{
+    vreal m[9] = {{0}}, p_sum[3] = {{0}}, q_sum[3] = {{0}}, total = splat(0), squares = splat(0);
+    /* Two loops, because registers do not suffice for all the sums. */
+    for (int64_t i = 0; i < s->n; ++i) {
+        vreal weight = s->weights[i];
+        total += weight;
+        squares += weight * s->squares[i];
+        UNROLL for (int k = 0; k < 3; ++k) {
+            p_sum[k] += weight * s->p[3 * i + k];
+            q_sum[k] += weight * s->q[3 * i + k];
         }
     }
-    free(memory);
+    for (int64_t i = 0; i < s->n; ++i) {
+        vreal p[3];
+        UNROLL for (int k = 0; k < 3; ++k)
+            p[k] = s->weights[i] * s->p[3 * i + k];
+        UNROLL for (int k = 0; k < 9; ++k)
+            m[k] += p[k / 3] * s->q[3 * i + k % 3];
+    }
+    vreal inverse = 1 / total, energy = squares * (real)(1 + BOUND_SLACK);
+    energy -= (dot(p_sum, p_sum) + dot(q_sum, q_sum)) * inverse;
+    UNROLL for (int k = 0; k < 3; ++k)
+        q_sum[k] *= inverse;
+    UNROLL for (int k = 0; k < 9; ++k)
+        m[k] -= p_sum[k / 3] * q_sum[k % 3];
+    rotate(m, energy * (real)0.5, s->pose.rotation);
+    UNROLL for (int k = 0; k < 3; ++k)
+        s->pose.shift[k] = q_sum[k] - dot(s->pose.rotation + 3 * k, p_sum) * inverse;
 }
 
-static void tm_score(const void *args, int64_t begin, int64_t end)
+INLINE vreal squared_distance(const Search *s, int64_t i)
 {
-    score_items(args, begin, end, 0);
+    vreal d[3];
+    UNROLL for (int k = 0; k < 3; ++k)
+        d[k] = dot(s->pose.rotation + 3 * k, s->p + 3 * i) + (s->pose.shift[k] - s->q[3 * i + k]);
+    return dot(d, d);
 }
 
-static void gdt(const void *args, int64_t begin, int64_t end)
+static void next_fragment(Walk *walk)
 {
-    score_items(args, begin, end, 1);
+    int64_t smallest = walk->length < SMALLEST_FRAGMENT ? walk->length : SMALLEST_FRAGMENT;
+    walk->step = 0;
+    if (++walk->start + walk->size <= walk->length)
+        return;
+    walk->start = 0;
+    if (walk->size == smallest)
+        walk->done = 1;
+    else
+        walk->size = walk->size / 2 > smallest ? walk->size / 2 : smallest;
+}
+
+/* Moves the lanes that are done with their fragment on to the next; returns whether any lane has work left. */
+static int walk_on(Search *s, vmask finished)
+{
+    vmask fresh = {0}, start = {0}, end = {0};
+    int working = 0;
+    for (int lane = 0; lane < LANES; ++lane) {
+        Walk *walk = &s->walks[lane];
+        ++walk->step;
+        if (!walk->done && finished[lane]) {
+            next_fragment(walk);
+            fresh[lane] = -1;
+            start[lane] = (integer)walk->start;
+            end[lane] = (integer)(walk->start + walk->size);
+        }
+        working |= !walk->done;
+    }
+    if (any(fresh))
+        for (int64_t i = 0; i < s->n; ++i) {
+            vmask index = (vmask){0} + (integer)i, inside = (index >= start) & (index < end);
+            s->weights[i] = choose(fresh, (vreal)(inside & (vmask)splat(1)), s->weights[i]);
+        }
+    return working;
+}
+
+/* Puts every lane on its first fragment, which is the whole. */
+static void start_walks(Search *s)
+{
+    for (int lane = 0; lane < LANES; ++lane) {
+        Walk *walk = &s->walks[lane];
+        walk->size = walk->length;
+        walk->start = -1;
+        walk->done = 0;
+    }
+    walk_on(s, (vmask){0} == 0);
 }
