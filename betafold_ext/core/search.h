@@ -180,7 +180,8 @@ static void next_fragment(Walk *walk)
         walk->size = walk->size / 2 > smallest ? walk->size / 2 : smallest;
 }
 
-/* Moves the lanes that are done with their fragment on to the next; returns whether any lane has work left. */
+/* Moves the lanes that are done with their fragment on to the next; returns whether any lane has work left. A lane
+ * without work superposes the fragment that it has gone back to until the others are done, which changes nothing. */
 static int walk_on(Search *s, vmask finished)
 {
     vmask fresh = {0}, start = {0}, end = {0};
@@ -188,8 +189,9 @@ static int walk_on(Search *s, vmask finished)
     for (int lane = 0; lane < LANES; ++lane) {
         Walk *walk = &s->walks[lane];
         ++walk->step;
-        if (!walk->done && finished[lane]) {
-            next_fragment(walk);
+        if (finished[lane] || walk->done) {
+            if (!walk->done)
+                next_fragment(walk);
             fresh[lane] = -1;
             start[lane] = (integer)walk->start;
             end[lane] = (integer)(walk->start + walk->size);
