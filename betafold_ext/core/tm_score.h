@@ -1,7 +1,7 @@
 /* TM-score (Zhang & Skolnick 2004, Proteins 57, 702): the largest mean of 1 / (1 + (d / d0)^2). */
 
 /* A climb ends where this many gains like the last would not lift the score this far above the best, */
-#define TM_GAINS_AHEAD 16
+#define TM_GAINS_AHEAD 32
 #define TM_MARGIN 1e-5
 /* and where the structure lies within this many d0 (root mean square) of where the best pose puts it. */
 #define TM_SAME_SUMMIT 0.8
