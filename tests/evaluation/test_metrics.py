@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
-from tmtools import tm_align
 
 from betafold.evaluation import metrics
 from tests.evaluation.synthetic import peptide
+from tests.ext.search_reference import highest_tm_score
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +74,12 @@ def test_distance_errors_agree_with_scipy(pair):
         assert scores["drmsd"][row] == pytest.approx(np.sqrt((difference**2).mean()), rel=1e-9)
 
 
-def test_tm_score_bounds_tmtools_alignment(pair):
+def test_tm_score_is_the_maximum_over_superpositions(pair):
+    """TM-align cannot be the oracle here: on structures this different it misses half of what superposition alone gives."""
     predicted, native = map(ca, pair)
     ours = metrics.ca_scores(predicted, native)["tm_score"]
     for value, left, right in zip(ours, predicted, native, strict=True):
-        letters = "A" * len(left)
-        aligned = tm_align(left, right, letters, letters).tm_norm_chain2
-        # TM-align may shift the alignment, which can only help it; ours may find a slightly better superposition.
-        assert value <= aligned + 0.05
+        assert -1e-3 < value - highest_tm_score(left, right) < 0.01
 
 
 def test_d0_follows_tm_align():

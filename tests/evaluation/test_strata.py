@@ -33,7 +33,16 @@ def test_no_torsions_no_fraction():
 
 
 @pytest.mark.parametrize(
-    ("length", "band"), [(10, "10-14"), (14, "10-14"), (15, "15-20"), (30, "21-30"), (31, "31-100"), (512, "257-512"), (513, "other")]
+    ("length", "band"),
+    [
+        (10, "10-14"),
+        (14, "10-14"),
+        (15, "15-20"),
+        (30, "21-30"),
+        (31, "31-100"),
+        (512, "257-512"),
+        (513, "other"),
+    ],
 )
 def test_length_band(length, band):
     assert length_band(length) == band

@@ -57,6 +57,21 @@ def tm_score(p, q):
     return max((1 / (1 + squared / d0**2)).mean(1).max() for squared in steps)
 
 
+def highest_tm_score(p, q, climbs=12):
+    """Gradient ascent over rotation and translation from the best superpositions of fragments."""
+    d0 = tm_d0(len(p))
+
+    def loss(pose):
+        moved = Rotation.from_rotvec(pose[:3]).apply(p) + pose[3:]
+        return -(1 / (1 + ((moved - q) ** 2).sum(1) / d0**2)).mean()
+
+    starts = []
+    for chosen in all_fragments(len(p), 3) > 0:
+        _, rotation, translation = kabsch(p[chosen], q[chosen])
+        starts.append(np.concatenate([Rotation.from_matrix(rotation).as_rotvec(), translation]))
+    return max(-minimize(loss, start).fun for start in sorted(starts, key=loss)[:climbs])
+
+
 def gdt_shares(p, q):
     """Largest share of residues within each cutoff by the iteration of LGA (Zemla 2003), from all fragments."""
     shares = np.zeros(len(GDT_CUTOFFS))
