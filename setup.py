@@ -71,6 +71,7 @@ class BuildKernels(build_ext):
         ext.depends.append(write_if_changed(build / "ideal_geometry.h", ideal_header()))
         ext.depends.append(write_if_changed(build / "configuration.txt", configuration))
         ext.include_dirs += [str(CORE), str(build)]
+        ext.libraries.append("m")
         ext.extra_compile_args += flags + ["-pthread"]
         ext.extra_link_args += [*SANITIZE_FLAGS, "-pthread"]
         if not THREADS:

@@ -26,7 +26,10 @@ def as_numpy(array, name):
             return array.numpy()
         except (RuntimeError, TypeError) as error:
             raise ValueError(f"{name}: cannot be read as a plain array ({error})") from None
-    return np.asarray(array)
+    try:
+        return np.asarray(array)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: cannot be read as an array ({error})") from None
 
 
 def real_array(array, name, tail, dtype=None):
@@ -78,10 +81,23 @@ def lengths_array(lengths, batch, longest):
     return lengths
 
 
+def check_count(value, name, least=1):
+    """An int, at most what fits into C's."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}: expected a whole number >= {least}, got {value!r}")
+    return min(int(value), 2**31 - 1)
+
+
+def check_number(value, name, positive=False):
+    """A finite float, not negative or, with `positive`, above zero."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not (real and np.isfinite(value) and (value > 0 if positive else value >= 0)):
+        raise ValueError(f"{name}: expected a number {'> 0' if positive else '>= 0'}, got {value!r}")
+    return float(value)
+
+
 def check_threads(n_threads):
-    if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
-        raise ValueError(f"n_threads: expected a whole number >= 1, got {n_threads!r}")
-    return min(int(n_threads), 1024)
+    return min(check_count(n_threads, "n_threads"), 1024)
 
 
 def like(result, argument):

@@ -1,11 +1,17 @@
 """Similarity scores of predicted against native structures, and distance matrices."""
 
-import math
-
 import numpy as np
 
 from betafold_ext import _kernels
-from betafold_ext.arrays import check_same_shape, check_threads, lengths_array, like, real_array
+from betafold_ext.arrays import (
+    check_count,
+    check_number,
+    check_same_shape,
+    check_threads,
+    lengths_array,
+    like,
+    real_array,
+)
 
 
 def lddt_batch(
@@ -32,13 +38,11 @@ def lddt_batch(
     Source: Mariani et al. 2013, Bioinformatics 29, 2722.
     """
     p, q, lengths = _scored_pair(predicted, native, lengths)
-    if not (math.isfinite(cutoff) and cutoff > 0):
-        raise ValueError(f"cutoff: expected a distance > 0, got {cutoff!r}")
-    if min_separation < 1 or min_separation != int(min_separation):
-        raise ValueError(f"min_separation: expected a whole number >= 1, got {min_separation!r}")
+    cutoff = check_number(cutoff, "cutoff", positive=True)
+    min_separation = check_count(min_separation, "min_separation")
     score = np.empty(p.shape[:2] if per_residue else p.shape[0], p.dtype)
     _kernels.lddt(
-        p, q, lengths, cutoff, int(min_separation), per_residue, score.reshape(-1), check_threads(n_threads)
+        p, q, lengths, cutoff, min_separation, per_residue, score.reshape(-1), check_threads(n_threads)
     )
     return like(score, predicted)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from betafold_ext import _kernels
-from betafold_ext.arrays import check_threads, lengths_array, like, real_array
+from betafold_ext.arrays import check_count, check_number, check_threads, lengths_array, like, real_array
 
 DIMENSIONS = (3, 6)
 
@@ -53,17 +53,14 @@ def minimise_stress_batch(
         )
     if n_dims not in DIMENSIONS:
         raise ValueError(f"points: expected 3 or 6 coordinates, got {n_dims}")
+    weight, tolerance = check_number(weight, "weight"), check_number(tolerance, "tolerance")
+    iterations = check_count(iterations, "iterations", least=0)
     if bounds is None:
         bounds, weight = np.zeros((batch, n_points, 2, 2), wanted.dtype), 0.0
     else:
         bounds = real_array(bounds, "bounds", ("N", 2, 2), wanted.dtype)
         if bounds.shape[:2] != start.shape[:2]:
             raise ValueError(f"bounds: expected shape [{batch}, {n_points}, 2, 2], got {list(bounds.shape)}")
-    for name, value in (("weight", weight), ("tolerance", tolerance)):
-        if not (np.isfinite(value) and value >= 0):
-            raise ValueError(f"{name}: expected a number >= 0, got {value!r}")
-    if isinstance(iterations, bool) or not isinstance(iterations, (int, np.integer)) or iterations < 0:
-        raise ValueError(f"iterations: expected a whole number >= 0, got {iterations!r}")
     lengths = lengths_array(lengths, batch, n_points)
     threads = check_threads(n_threads)
     out = np.full(start.shape, np.nan, start.dtype)
