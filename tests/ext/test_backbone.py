@@ -153,6 +153,21 @@ def test_bits_do_not_depend_on_batch_position_or_threads(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("length", [7, 20, 21])
+def test_results_too_large_for_the_cache_have_the_same_bits(length, dtype):
+    """They are written around it, in whole lines of memory that do not match items."""
+    batch = 5_000_000 // (36 * length) + 3
+    torsions = random_torsions(batch, length, 12, dtype)
+    torsions[5, 1, 0] = np.nan
+    lengths = np.random.default_rng(13).integers(1, length + 1, batch)
+    for ragged in (None, lengths):
+        whole = betafold_ext.nerf_batch(torsions, ragged, n_threads=2)
+        for part in (slice(0, 999), slice(1003, 1201), slice(batch - 5, batch)):
+            expected = betafold_ext.nerf_batch(torsions[part], None if ragged is None else lengths[part])
+            np.testing.assert_array_equal(whole[part], expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nan_spoils_its_item_only(dtype, bad):
     torsions = random_torsions(20, 11, 6, dtype)
