@@ -59,6 +59,26 @@ def test_perfect_scores_do_not_depend_on_the_pose(dtype):
         np.testing.assert_allclose(score, 1.0)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 17), st.integers(1, 25), st.floats(0.1, 5), st.integers(0, 2**32))
+def test_rigid_motion_changes_no_score(batch, n_atoms, noise, seed):
+    p, q = perturbed(batch, n_atoms, noise, seed)
+    moved_p, moved_q = turned(p), turned(q) + 50.0
+    np.testing.assert_allclose(
+        betafold_ext.distance_matrix_batch(moved_p), betafold_ext.distance_matrix_batch(p), atol=1e-9
+    )
+    # Counts may flip where a distance meets a threshold, and a climb may end elsewhere, by rounding alone.
+    for score, tolerance in (
+        (betafold_ext.lddt_batch, 1e-6),
+        (betafold_ext.tm_score_batch, 1e-3),
+        (lambda *a: np.stack(betafold_ext.gdt_batch(*a)), 1e-6),
+    ):
+        before, after = score(p, q), score(moved_p, moved_q)
+        np.testing.assert_array_equal(np.isnan(before), np.isnan(after))
+        close = np.abs(after - before) <= tolerance
+        assert (close | np.isnan(before)).mean() > 0.95
+
+
 def test_mirror_images_score_low_where_chirality_counts():
     native = generic(9, 25)[0]
     mirror = native * [1, 1, -1]

@@ -176,16 +176,38 @@ def test_bits_do_not_depend_on_batch_position_padding_or_threads(dtype):
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 2**32))
-def test_matrix_obeys_the_triangle_inequality(seed):
+@given(st.integers(0, 2**32), st.floats(0, 3), st.sampled_from([np.float32, np.float64]))
+def test_matrix_obeys_the_triangle_inequality(seed, noise, dtype):
+    """Near copies of one structure, where it is tight, and unrelated ones."""
     x = generic(8, 15, seed)[0]
-    d = betafold_ext.rmsd_matrix(x)
-    assert (d[:, None, :] <= d[:, :, None] + d[None, :, :] + 1e-6).all()
+    x[4:] = x[:1] + noise * np.random.default_rng(seed).normal(size=x[4:].shape)
+    d = betafold_ext.rmsd_matrix(x.astype(dtype)).astype(float)
+    assert (d[:, None, :] <= d[:, :, None] + d[None, :, :] + 3 * TOLERANCE).all()
 
 
-def test_mirror_image_is_never_zero():
-    p = generic(50)[0]
-    assert (betafold_ext.kabsch_rmsd_batch(p, p * [-1, 1, 1]) > 0.1).all()
+@settings(max_examples=30, deadline=None)
+@given(st.integers(4, 30), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64]))
+def test_mirror_image_is_never_zero(n_atoms, seed, dtype):
+    p = generic(9, n_atoms, seed)[0].astype(dtype)
+    mirror = np.ascontiguousarray(turned(p * [-1, 1, 1]), dtype)
+    expected = [reference.kabsch(*pair)[0] for pair in zip(p, mirror, strict=True)]
+    rmsd, rotation, _ = betafold_ext.kabsch_superpose_batch(p, mirror)
+    one_by_one = [betafold_ext.rmsd_to_reference(x[None], y)[0] for x, y in zip(p, mirror, strict=True)]
+    for found in (rmsd, betafold_ext.rmsd_matrix(p, mirror).diagonal(), one_by_one):
+        np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+        assert min(found) > 0.001
+    np.testing.assert_allclose(np.linalg.det(rotation.astype(float)), 1.0, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32))
+def test_rigid_motion_changes_no_rmsd(batch, n_atoms, seed):
+    p, q = generic(batch, n_atoms, seed)
+    rmsd, matrix = betafold_ext.kabsch_rmsd_batch(p, q), betafold_ext.rmsd_matrix(p, q)
+    for a, b in ((turned(p), q), (p, turned(q)), (turned(p), turned(q) + 50.0)):
+        np.testing.assert_allclose(betafold_ext.kabsch_rmsd_batch(a, b), rmsd, atol=TOLERANCE)
+        np.testing.assert_allclose(betafold_ext.rmsd_matrix(a, b), matrix, atol=TOLERANCE)
+        np.testing.assert_allclose(betafold_ext.rmsd_to_reference(a, b[0]), matrix[:, 0], atol=TOLERANCE)
 
 
 def test_zero_weights_are_nan():
