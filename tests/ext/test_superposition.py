@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import betafold_ext
@@ -191,11 +191,12 @@ def test_mirror_image_is_never_zero(n_atoms, seed, dtype):
     p = generic(9, n_atoms, seed)[0].astype(dtype)
     mirror = np.ascontiguousarray(turned(p * [-1, 1, 1]), dtype)
     expected = [reference.kabsch(*pair)[0] for pair in zip(p, mirror, strict=True)]
+    assume(min(expected) > 1e-4)  # four atoms may happen to lie in a plane
     rmsd, rotation, _ = betafold_ext.kabsch_superpose_batch(p, mirror)
     one_by_one = [betafold_ext.rmsd_to_reference(x[None], y)[0] for x, y in zip(p, mirror, strict=True)]
     for found in (rmsd, betafold_ext.rmsd_matrix(p, mirror).diagonal(), one_by_one):
         np.testing.assert_allclose(found, expected, atol=TOLERANCE)
-        assert min(found) > 0.001
+        assert min(found) > 0.9 * min(expected)
     np.testing.assert_allclose(np.linalg.det(rotation.astype(float)), 1.0, atol=1e-5)
 
 
