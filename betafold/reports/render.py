@@ -14,8 +14,8 @@ from betafold.reports.style import data_uri
 from betafold.reports.wording import duration, interval, number, percent
 
 
-def write_page(template: str, context: dict, out: Path) -> None:
-    """Render ``template`` with ``context``, version and provenance, and write the page to ``out``."""
+def write_page(template: str, context: dict, out: Path, step: str = "report") -> None:
+    """Render ``template`` with ``context``, version and the step's provenance, and write the page to ``out``."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("betafold.reports"),
         autoescape=True,
@@ -31,7 +31,7 @@ def write_page(template: str, context: dict, out: Path) -> None:
         "digest": digest,
     }
     html = environment.get_template(template).render(
-        context, version=__version__, provenance=provenance("report")
+        context, version=__version__, provenance=provenance(step)
     )
     with write_beside(out) as partial:
         partial.write_text(html, encoding="utf-8")

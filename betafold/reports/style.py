@@ -16,6 +16,13 @@ MODEL_COLOURS = (BLUE, ORANGE, PURPLE, SKY)
 BASELINE_COLOURS = {"helix": RED, "extended": GREY, "ramachandran": GREEN, "nearest": INK}
 BASELINE_DASHES = {"helix": "--", "extended": ":", "ramachandran": "-.", "nearest": (0, (5, 1, 1, 1, 1, 1))}
 STRATUM_COLOURS = {"helical": RED, "not helical": BLUE}
+# pLDDT above which a residue has the colour, and how the AlphaFold database, whose colours they are, calls it.
+PLDDT_BANDS = (
+    (90, "#0053D6", "very high"),
+    (70, "#65CBF3", "high"),
+    (50, "#FFDB13", "low"),
+    (0, "#FF7D45", "very low"),
+)
 
 RC = {
     "figure.constrained_layout.use": True,

@@ -1,0 +1,1 @@
+"""Structures to look at: files in, superposed models and pictures, one page."""
