@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 import betafold_ext
-from betafold.geometry.chirality import ca_log_odds
+from betafold.geometry.chirality import ca_log_odds, predicted_log_odds
 from betafold.geometry.stress import BOND_WEIGHT, minimise_stress
 from betafold.geometry.trace import check_lengths, trace_energy
 
@@ -65,18 +65,20 @@ def classical_mds(distances, lengths=None):
     return _like(ca, distances), _like(outside, distances)
 
 
-def ca_from_distances(distances, lengths=None, bond_weight=BOND_WEIGHT, like=None):
+def ca_from_distances(distances, lengths=None, bond_weight=BOND_WEIGHT, like=None, dihedrals=None):
     """CA traces whose distances are as near as possible to the given ones, in the hand of L amino acids.
 
     Classical scaling gives the start, `stress.minimise_stress` the trace, with consecutive CA held 3.8 A (cis: 2.95 A)
     and next but one 5.0-7.3 A apart; a matrix that already has an exact solution keeps it. The hand is the one with the
-    higher odds by its CA pseudo-dihedrals (`chirality.ca_log_odds`) and by the backbone that fits it
-    (`trace.trace_energy`). Computed in float64 on the CPU, without a gradient.
+    higher odds by its CA pseudo-dihedrals, those of any protein (`chirality.ca_log_odds`) or predicted ones, and by the
+    backbone that fits it (`trace.trace_energy`). Computed in float64 on the CPU, without a gradient.
 
     Args:
         distances, lengths: as in `classical_mds`.
         like: [B, L, 3] traces in Angstrom whose hand is known; an item takes the hand that is nearer to its trace (RMSD
             after superposition), and its `log_odds` are NaN. The odds decide when None.
+        dihedrals: log probabilities [B, L - 3, N] of each chain's own CA pseudo-dihedrals, in N equal bins from -180
+            degrees on; the distribution in proteins when None.
         bond_weight: of the restraints, for each residue, in units of a pair of residues; 0 leaves them out.
 
     Returns:
@@ -84,7 +86,7 @@ def ca_from_distances(distances, lengths=None, bond_weight=BOND_WEIGHT, like=Non
         the other items of the batch change nothing but rounding.
 
     Raises:
-        ValueError: as `classical_mds`, or a bad bond_weight or `like`; the message names the argument.
+        ValueError: as `classical_mds`, or a bad bond_weight, `like` or `dihedrals`; the message names the argument.
     """
     given, lengths, usable = _checked(distances, lengths)
     if not (math.isfinite(bond_weight) and bond_weight >= 0):
@@ -92,10 +94,8 @@ def ca_from_distances(distances, lengths=None, bond_weight=BOND_WEIGHT, like=Non
     ca = given.new_full((*given.shape[:2], 3), math.nan)
     stress, outside, log_odds = given.new_full((3, len(given)), math.nan)
     mirrored = torch.zeros(len(given), dtype=torch.bool)
-    if like is not None:
-        like = torch.as_tensor(like).detach().cpu().double()
-        if like.shape != ca.shape:
-            raise ValueError(f"like: expected shape {list(ca.shape)}, got {list(like.shape)}")
+    like = _companion("like", like, ca.shape)
+    dihedrals = _companion("dihedrals", dihedrals, (len(ca), max(ca.shape[1] - 3, 0), None))
     for length, rows in _equal_lengths(lengths, usable):
         wanted = given[rows, :length, :length]
         spectrum = _spectrum(wanted)
@@ -103,7 +103,8 @@ def ca_from_distances(distances, lengths=None, bond_weight=BOND_WEIGHT, like=Non
         found = _minimised(spectrum, wanted, bond_weight)
         stress[rows] = _rms_error(found, wanted)
         if like is None:
-            log_odds[rows] = _hand(found)
+            predicted = None if dihedrals is None else dihedrals[rows, : length - 3]
+            log_odds[rows] = _hand(found, predicted)
             mirrored[rows] = log_odds[rows] < 0
         else:
             mirrored[rows] = _nearer_mirrored(found, like[rows, :length])
@@ -132,6 +133,18 @@ def _checked(distances, lengths):
             f"distances: expected symmetric matrices, two halves differ by {difference.max():g}; average them first"
         )
     return (given + given.mT) / 2, lengths, usable
+
+
+def _companion(name, values, shape):
+    """What comes with the distances, as float64 on the CPU; ValueError if not of that shape (None = any size)."""
+    if values is None:
+        return None
+    values = torch.as_tensor(values).detach().cpu().double()
+    expected = [have if want is None else want for have, want in zip(values.shape, shape, strict=False)]
+    if values.ndim != len(shape) or list(values.shape) != expected:
+        wanted = ", ".join("N" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name}: expected shape [{wanted}], got {list(values.shape)}")
+    return values
 
 
 def _equal_lengths(lengths, usable):
@@ -190,12 +203,15 @@ def _rms_error(ca, distances):
     return (found - distances).square().sum((1, 2)).div(length * (length - 1)).sqrt()
 
 
-def _hand(ca):
+def _hand(ca, dihedrals):
     """Log odds of the traces against their mirror images; 0 where there are too few residues to tell."""
     if ca.shape[1] < 4:
         return ca.new_zeros(len(ca))
-    by_dihedrals = torch.from_numpy(ca_log_odds(ca.numpy()))
-    return by_dihedrals + trace_energy(-ca) - trace_energy(ca)
+    if dihedrals is None:
+        by_dihedrals = ca_log_odds(ca.numpy())
+    else:
+        by_dihedrals = predicted_log_odds(ca.numpy(), dihedrals.numpy())
+    return torch.from_numpy(by_dihedrals) + trace_energy(-ca) - trace_energy(ca)
 
 
 def _nearer_mirrored(ca, like):

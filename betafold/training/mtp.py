@@ -23,6 +23,7 @@ class MtpTraining(TrainingConfig):
     distances_weight: float = 0.1
     refined_distances_weight: float = 0.1
     fape_weight: float = 1.0
+    dihedrals_weight: float = 0.5
 
 
 class MtpTrainer(Trainer):

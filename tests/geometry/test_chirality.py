@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from betafold.geometry import priors
-from betafold.geometry.chirality import ca_dihedrals, ca_log_odds
+from betafold.geometry.chirality import ca_dihedrals, ca_log_odds, predicted_log_odds
 
 
 def test_dihedrals_are_those_of_biotite(real_chains):
@@ -29,6 +29,20 @@ def test_helices_have_their_hand_and_short_chains_none():
     assert ca_log_odds(helix[:, :3])[0] == 0
     assert ca_log_odds(helix[:, :4])[0] > 1
     assert ca_log_odds(helix[:, :5])[0] > ca_log_odds(helix[:, :4])[0]
+
+
+def test_predicted_dihedrals_decide_by_their_probabilities(real_chains):
+    random = np.random.default_rng(0)
+    for _, coords in real_chains:
+        ca = coords[None, :, 1]
+        angles = ca_dihedrals(ca)[0]
+        log_probabilities = np.log(random.dirichlet(np.ones(24), size=(1, len(angles))))
+        expected = 0.0
+        for angle, row in zip(angles, log_probabilities[0], strict=True):
+            here, mirrored = (int((np.degrees(value) + 180) // 15) for value in (angle, -angle))
+            expected += row[here] - row[mirrored]
+        np.testing.assert_allclose(predicted_log_odds(ca, log_probabilities), expected, rtol=1e-9)
+        np.testing.assert_allclose(predicted_log_odds(-ca, log_probabilities), -expected, rtol=1e-9)
 
 
 def test_tables_are_distributions_with_the_features_of_proteins():

@@ -3,6 +3,8 @@ import pytest
 import torch
 
 import betafold_ext
+from betafold.geometry import priors
+from betafold.geometry.chirality import ca_dihedrals
 from betafold.geometry.scaling import ca_from_distances, classical_mds
 
 
@@ -65,6 +67,23 @@ def test_a_trace_of_known_hand_decides_for_either():
         assert np.isnan(found.log_odds).all()
     with pytest.raises(ValueError, match="^like: expected shape"):
         ca_from_distances(distances, lengths, like=chosen.ca[:1])
+
+
+def test_predicted_dihedrals_decide_against_the_odds():
+    chain = torch.from_numpy(helix(14))[None]
+    distances = torch.cdist(chain, chain)
+
+    def rmsd(found, chain):
+        return betafold_ext.kabsch_rmsd_batch(found[None].contiguous(), chain[None].contiguous())[0]
+
+    assert rmsd(ca_from_distances(distances).ca[0], chain[0]) < 1e-6
+    left = torch.full((1, 11, 36), -20.0, dtype=torch.float64)
+    left[:, :, priors.bin_of(ca_dihedrals(-helix(14)))[0]] = 0.0
+    assert rmsd(ca_from_distances(distances, dihedrals=left).ca[0], -chain[0]) < 1e-6
+    both = ca_from_distances(distances.expand(2, -1, -1), dihedrals=torch.cat([left, left.flip(-1)]))
+    assert rmsd(both.ca[1], chain[0]) < 1e-6 and both.log_odds[1] > both.log_odds[0] > 0
+    with pytest.raises(ValueError, match=r"^dihedrals: expected shape \[1, 11, N\]"):
+        ca_from_distances(distances, dihedrals=left[:, :10])
 
 
 def test_chains_of_the_archive_come_back(shared, packed):

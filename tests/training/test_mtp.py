@@ -70,9 +70,9 @@ def make_spec(output="distances", **training) -> Spec:
     ("output", "terms"),
     [
         ("coordinates", ["coordinates"]),
-        ("distances", ["distances"]),
-        ("distances_fape", ["distances", "fape"]),
-        ("egnn", ["distances", "refined_distances", "fape"]),
+        ("distances", ["distances", "dihedrals"]),
+        ("distances_fape", ["distances", "dihedrals", "fape"]),
+        ("egnn", ["distances", "dihedrals", "refined_distances", "fape"]),
     ],
 )
 def test_every_output_trains_and_logs_its_terms(data, weights, tmp_path, output, terms):

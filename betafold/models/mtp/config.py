@@ -50,6 +50,7 @@ class MtpConfig:
     output: str = "distances"
     pair_width: int = 64
     refinement_layers: int = 2
+    hand: str = "predicted"  # what the odds between mirror images rest on; ``prior`` = proteins in general
     max_length: int = 512
     confidence_width: int = 32
     confidence_dropout: float = 0.1

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 CA_CA = 3.8  # Angstrom between consecutive alpha carbons of a trans peptide
+DIHEDRAL_BINS = 36  # of CA pseudo-dihedrals, from -180 degrees on
 SEPARATIONS = 64  # along the chain, told apart one by one; the rest only by their logarithm
 
 
@@ -88,6 +89,21 @@ class DistanceHead(nn.Module):
         upper = h.new_zeros(len(h), length, length)
         upper[:, first, second] = CA_CA * separation.sqrt() * factor
         return (upper + upper.transpose(1, 2)) * pair_mask(mask)
+
+
+class DihedralHead(nn.Module):
+    """CA pseudo-dihedrals as a sequence suggests them: what tells a structure from its mirror image."""
+
+    def __init__(self, width: int, hidden: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.four = nn.Conv1d(width, hidden, 4)
+        self.out = nn.Sequential(nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, DIHEDRAL_BINS))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Features [B, L, W] -> log probabilities [B, L - 3, DIHEDRAL_BINS] of the dihedrals of CA(i..i+3)."""
+        hidden = self.four(self.norm(h).transpose(1, 2)).transpose(1, 2)
+        return self.out(hidden).log_softmax(-1)
 
 
 class EquivariantLayer(nn.Module):

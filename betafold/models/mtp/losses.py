@@ -6,6 +6,8 @@ A native CA that is NaN is missing or padded and counts nowhere. All lengths are
 import torch
 from torch import Tensor
 
+from betafold.geometry.chirality import ca_dihedrals
+from betafold.geometry.priors import bin_of
 from betafold.models.mtp.heads import pair_distances, pair_mask
 
 FAPE_CLAMP = 10.0  # Angstrom, d_clamp of algorithm 28
@@ -30,6 +32,15 @@ def distance_error(distances: Tensor, native: Tensor) -> Tensor:
     native, observed = observed_ca(native)
     squared = (distances - pair_distances(native, eps=0.0)).square()
     return _mean(squared, pair_mask(observed), dims=(1, 2))
+
+
+def dihedral_error(log_probabilities: Tensor, native: Tensor) -> Tensor:
+    """Mean -log probability of the CA pseudo-dihedrals of native CA [B, L, 3], given [B, L - 3, bins] of them."""
+    native, observed = observed_ca(native)
+    angles = ca_dihedrals(native.detach().cpu().numpy())
+    bins = torch.from_numpy(bin_of(angles, log_probabilities.shape[-1])).to(native.device)
+    chosen = log_probabilities.gather(-1, bins[..., None]).squeeze(-1)
+    return _mean(-chosen, _whole(observed), dims=1)
 
 
 def ca_frames(ca: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,6 +83,11 @@ def frame_aligned_error(ca: Tensor, native: Tensor, clamp: float = FAPE_CLAMP) -
 def _local(rotations: Tensor, ca: Tensor) -> Tensor:
     """CA [B, L, 3] seen from the frames of all residues -> [B, frames, L, 3]."""
     return torch.einsum("bfxk,bflx->bflk", rotations, ca[:, None] - ca[:, :, None])
+
+
+def _whole(mask: Tensor) -> Tensor:
+    """Where four consecutive residues of mask [B, L] are there, [B, L - 3]."""
+    return mask[:, 3:] & mask[:, 2:-1] & mask[:, 1:-2] & mask[:, :-3]
 
 
 def _norm(vector: Tensor) -> Tensor:

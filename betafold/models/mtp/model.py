@@ -12,9 +12,21 @@ from betafold.models.heads import ConfidenceHead
 from betafold.models.mtp.backbone import Backbone
 from betafold.models.mtp.config import MtpConfig
 from betafold.models.mtp.features import FEATURES
-from betafold.models.mtp.heads import CoordinateHead, DistanceHead, EquivariantRefinement, pair_distances
+from betafold.models.mtp.heads import (
+    CoordinateHead,
+    DihedralHead,
+    DistanceHead,
+    EquivariantRefinement,
+    pair_distances,
+)
 from betafold.models.mtp.labelwise import LabelWiseAttention, masked_max_pool
-from betafold.models.mtp.losses import coordinate_error, distance_error, frame_aligned_error, observed_ca
+from betafold.models.mtp.losses import (
+    coordinate_error,
+    dihedral_error,
+    distance_error,
+    frame_aligned_error,
+    observed_ca,
+)
 from betafold.models.mtp.output import MtpOutput, distances_of
 from betafold.models.mtp.reconstruct import trace_from_distances
 from betafold.models.mtp.structure import Reconstruction, misfit
@@ -45,6 +57,8 @@ class MtpModel(nn.Module):
             self.coordinates = CoordinateHead(width)
         else:
             self.distances = DistanceHead(width, config.pair_width, config.dropout)
+        predicted = config.output != "coordinates" and config.hand == "predicted"
+        self.dihedrals = DihedralHead(width, config.pair_width, config.dropout) if predicted else None
         if config.output == "egnn":
             self.refinement = EquivariantRefinement(width, config.pair_width, config.refinement_layers)
         self.confidence = ConfidenceHead(
@@ -77,17 +91,21 @@ class MtpModel(nn.Module):
         if self.config.output == "coordinates":
             coordinates = self.coordinates(h)
             return MtpOutput(self, h, mask, pooled, states, distances_of(coordinates, mask), coordinates)
-        return MtpOutput(self, h, mask, pooled, states, self.distances(h, mask), None)
+        dihedrals = None if self.dihedrals is None else self.dihedrals(h)
+        return MtpOutput(self, h, mask, pooled, states, self.distances(h, mask), None, dihedrals)
 
     def terms(self, output: MtpOutput, native: Tensor) -> dict[str, Tensor]:
         """Loss terms, one number per peptide [B], against native CA [B, L, 3] (NaN = missing or padded).
 
         ``coordinates``: squared deviation in units of the training data's spread; ``distances`` and
-        ``refined_distances``: square Angstrom; ``fape``: units of 10 Angstrom.
+        ``refined_distances``: square Angstrom; ``fape``: units of 10 Angstrom; ``dihedrals``: minus
+        the log probability of one.
         """
         if output.coordinates is not None:
             return {"coordinates": coordinate_error(output.coordinates, native) / self.coordinates.scale**2}
         terms = {"distances": distance_error(output.distances, native)}
+        if output.dihedrals is not None:
+            terms["dihedrals"] = dihedral_error(output.dihedrals, native)
         if self.config.output == "distances":
             return terms
         ca = trace_from_distances(output.distances, output.mask, observed_ca(native)[0])
@@ -101,7 +119,7 @@ class MtpModel(nn.Module):
         """The CA trace that an output means, and how far its distances are from those of any structure."""
         if output.coordinates is not None:
             return Reconstruction.of_coordinates(output.coordinates, output.mask)
-        found = Reconstruction.of_distances(output.distances, output.mask, output.hand)
+        found = Reconstruction.of_distances(output.distances, output.mask, output.hand, output.dihedrals)
         if self.config.output == "egnn":
             ca = self.refinement(output.h, found.ca, output.distances, output.mask)
             return replace(found, ca=ca, misfit=misfit(ca, output.distances, output.mask))

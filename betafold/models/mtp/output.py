@@ -28,6 +28,7 @@ class MtpOutput:
     states: Tensor  # [B, L, width], of placeholders or residues
     distances: Tensor  # [B, L, L] Angstrom, predicted or, for output coordinates, of those
     coordinates: Tensor | None  # [B, L, 3] Angstrom, absolute; None for the other outputs
+    dihedrals: Tensor | None = None  # [B, L - 3, bins], log probabilities of CA dihedrals, where predicted
     hand: Tensor | None = None  # [B, L, 3], traces that decide between mirror images; None = the likelier one
     plddt_logits: Tensor | None = None  # [B, L, bins] over lDDT in [0, 1]; None where not asked for
 

@@ -20,9 +20,18 @@ class Reconstruction:
     log_odds: Tensor  # [B], of the hand against its mirror image, from 0 on; NaN where another trace decided
 
     @classmethod
-    def of_distances(cls, distances: Tensor, mask: Tensor, like: Tensor | None = None) -> Self:
-        """Of distances [B, L, L] and mask [B, L] (True = residue), in the likelier hand or that of ``like`` [B, L, 3]."""
-        found = ca_from_distances(distances, mask.sum(dim=1), like=like)
+    def of_distances(
+        cls,
+        distances: Tensor,
+        mask: Tensor,
+        like: Tensor | None = None,
+        dihedrals: Tensor | None = None,
+    ) -> Self:
+        """Of distances [B, L, L] and mask [B, L] (True = residue), in the likelier hand or that of ``like`` [B, L, 3].
+
+        ``dihedrals`` [B, L - 3, bins] are log probabilities that the hand's odds rest on (None = proteins in general).
+        """
+        found = ca_from_distances(distances, mask.sum(dim=1), like=like, dihedrals=dihedrals)
         ca = torch.where(mask[..., None], found.ca, 0.0)
         return cls(ca, misfit(ca, distances, mask), found.outside_top3, found.log_odds)
 

@@ -4,7 +4,14 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from betafold.models.mtp.heads import CoordinateHead, DistanceHead, EquivariantRefinement, pair_distances
+from betafold.models.mtp.heads import (
+    DIHEDRAL_BINS,
+    CoordinateHead,
+    DihedralHead,
+    DistanceHead,
+    EquivariantRefinement,
+    pair_distances,
+)
 
 MASK = torch.arange(9) < torch.tensor([[9], [6]])
 
@@ -48,6 +55,16 @@ def test_distances_do_not_see_padding(distance_head):
 def test_an_untrained_head_predicts_a_random_coil():
     d = DistanceHead(16, 8, dropout=0.0)(torch.randn(1, 9, 16), MASK[:1])
     torch.testing.assert_close(d[0, 0], 3.8 * torch.arange(9).sqrt())
+
+
+def test_dihedrals_are_probabilities_and_do_not_see_padding():
+    torch.manual_seed(0)
+    head = DihedralHead(16, 8, 0.1).double().eval()
+    h = torch.randn(2, 14, 16, dtype=torch.float64)
+    found = head(h)
+    assert found.shape == (2, 11, DIHEDRAL_BINS)
+    torch.testing.assert_close(found.exp().sum(-1), torch.ones(2, 11, dtype=torch.float64))
+    torch.testing.assert_close(head(h[:, :10]), found[:, :7])
 
 
 def test_coordinates_are_normalised_inside_and_in_angstrom_outside():

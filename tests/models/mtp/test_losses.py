@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from betafold.models.mtp.heads import pair_distances
-from betafold.models.mtp.losses import coordinate_error, distance_error, frame_aligned_error
+from betafold.models.mtp.losses import coordinate_error, dihedral_error, distance_error, frame_aligned_error
 
 NAN = float("nan")
 
@@ -117,6 +117,22 @@ def test_distance_error_is_the_mean_over_pairs():
     torch.testing.assert_close(
         distance_error(pair_distances(predicted[None], 0.0), native[None])[0], expected
     )
+
+
+def test_dihedral_error_is_the_cross_entropy_of_biotite_dihedrals():
+    from biotite import structure
+
+    native = helix(9) + torch.randn(9, 3, generator=torch.Generator().manual_seed(2)).double()
+    logits = torch.randn(6, 36, generator=torch.Generator().manual_seed(3)).double()
+    ca = native.numpy()
+    angles = structure.dihedral(ca[:-3], ca[1:-2], ca[2:-1], ca[3:])
+    bins = torch.from_numpy(np.floor((np.degrees(angles) + 180) / 10).astype(int))
+    expected = torch.nn.functional.cross_entropy(logits, bins, reduction="none")
+    found = dihedral_error(logits.log_softmax(-1)[None], native[None])
+    torch.testing.assert_close(found[0], expected.mean())
+    native[2] = NAN
+    found = dihedral_error(logits.log_softmax(-1)[None], native[None])
+    torch.testing.assert_close(found[0], expected[3:].mean())
 
 
 def test_nothing_observed_gives_zero_and_a_finite_gradient():

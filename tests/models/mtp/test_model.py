@@ -83,9 +83,9 @@ def test_a_mask_of_other_lengths_is_refused(model):
 def test_terms_and_gradients(model):
     names = {
         "coordinates": {"coordinates"},
-        "distances": {"distances"},
-        "distances_fape": {"distances", "fape"},
-        "egnn": {"distances", "refined_distances", "fape"},
+        "distances": {"distances", "dihedrals"},
+        "distances_fape": {"distances", "dihedrals", "fape"},
+        "egnn": {"distances", "dihedrals", "refined_distances", "fape"},
     }[model.config.output]
     model.train()
     terms = model.terms(model(SEQUENCES, MASK, confidence=False), natives().double())
