@@ -64,7 +64,8 @@ def imported_sources(module: str) -> set[Path]:
         if source.name != "__init__.py":
             sources.update(path for pattern in DATA for path in source.parent.glob(pattern))
         queue.extend(_imported_modules(name, source))
-        queue.append(name.rpartition(".")[0])
+        if "." in name:
+            queue.append(name.rpartition(".")[0])
     if any(source.parent.name == "betafold_ext" for source in sources):
         # Compiled kernels leave no import statement behind, so all their sources count.
         for pattern in EXTENSION_SOURCES:

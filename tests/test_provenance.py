@@ -17,10 +17,10 @@ def copied_package(tmp_path):
     for package in ("betafold", "betafold_ext"):
         shutil.copytree(
             PACKAGE_ROOT / package,
-            tmp_path / package,
+            tmp_path / "checkout" / package,
             ignore=shutil.ignore_patterns("__pycache__", "bundles"),
         )
-    return tmp_path
+    return tmp_path / "checkout"
 
 
 def digests(root):
@@ -48,6 +48,12 @@ def test_an_edited_kernel_changes_the_steps_that_compute_geometry(copied_package
     assert before["split"] == after["split"] or any(
         source.parent.name == "betafold_ext" for source in imported_sources("betafold.cli.split")
     )
+
+
+def test_a_script_beside_the_checkout_is_no_part_of_it(copied_package):
+    before = digests(copied_package)
+    copied_package.with_suffix(".py").write_text("import nothing\n")
+    assert digests(copied_package) == before
 
 
 def test_digest_is_the_same_twice():
