@@ -58,4 +58,5 @@ def run(args) -> int:
     if viewer is None:
         print(f"betafold view: still pictures only; for a 3D view run `{GET_IT}` once", file=sys.stderr)
     print(args.out)
-    return 2 if shown.failures else 0
+    none_fits = args.native and len(without) == len(shown.peptides)
+    return 2 if shown.failures or none_fits else 0

@@ -38,21 +38,20 @@
   const rest = "Drag to turn, scroll to zoom; point at a residue to read its name.";
 
   const shade = (plddt) => (data.bands.find(([above]) => plddt > above) || data.bands.at(-1))[1];
-  const styleOf = (colour, radius) => ({
+  // A model of CA atoms alone has neither ribbon nor bonds.
+  const add = (pdb, colour, radius) => viewer.addModel(pdb, "pdb").setStyle({}, {
     cartoon: { cartoon: { ...colour, arrows: true } },
     trace: { cartoon: { ...colour, style: "trace", thickness: radius * 2.2 } },
     sticks: { stick: { ...colour, radius: radius } },
-  })[style.value];
+  }[/^ATOM.{8} C  /m.test(pdb) ? style.value : "trace"]);
 
   function draw(turn) {
     const shown = data.peptides[peptide.value];
     viewer.removeAllModels();
     const chosen = conformer.value === "all" ? shown.models : [shown.models[conformer.value]];
     const colour = shown.confidence ? { colorfunc: (atom) => shade(atom.b) } : { color: data.plain };
-    for (const one of chosen) viewer.addModel(one.pdb, "pdb").setStyle({}, styleOf(colour, 0.2));
-    if (shown.native && native.checked) {
-      viewer.addModel(shown.native, "pdb").setStyle({}, styleOf({ color: data.native }, 0.16));
-    }
+    chosen.forEach((one) => add(one.pdb, colour, 0.2));
+    if (shown.native && native.checked) add(shown.native, { color: data.native }, 0.16);
     const told = (atom) => `${chosen[atom.model] ? chosen[atom.model].label : "native"}: ` +
       `${atom.resn} ${atom.resi}${(atom.icode || "").trim()}, chain ${atom.chain}` +
       (chosen[atom.model] && shown.confidence ? `, pLDDT ${atom.b.toFixed(0)}` : "");

@@ -54,9 +54,10 @@ def context(shown: Shown, viewer: Viewer | None) -> dict:
 
 def _row(peptide: Peptide) -> dict:
     """One line of the table."""
+    name = peptide.row.get("name", "")
     return {
         "id": peptide.id,
-        "name": peptide.row.get("name", ""),
+        "name": name if name != peptide.row.get("id") else "",
         "sequences": peptide.sequences,
         "chains": [strand.id for strand in peptide.models[0].strands],
         "length": peptide.length,
