@@ -42,7 +42,8 @@ def minimise_stress_batch(
         ValueError: bad shape, dtype, length or empty input; the message names the argument.
 
     Method: majorisation with the Guttman transform (SMACOF; de Leeuw 1977; Borg & Groenen 2005, Modern Multidimensional
-    Scaling, eq. 8.25), relaxed (de Leeuw & Heiser 1980).
+    Scaling, eq. 8.25), relaxed (de Leeuw & Heiser 1980), with momentum (Nesterov 1983) that starts anew where the stress
+    would grow.
     """
     wanted = real_array(distances, "distances", ("N", "N"))
     start = real_array(points, "points", ("N", "D"), wanted.dtype)

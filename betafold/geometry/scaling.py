@@ -15,7 +15,7 @@ EXACT = 1e-3
 """Angstrom: where classical scaling reproduces a matrix to this RMS error there is nothing to minimise or restrain."""
 
 RELAXED_DIMENSIONS = 6
-RELAXED_ITERATIONS = 60
+RELAXED_ITERATIONS = 20
 """The stress is first minimised with more than three dimensions, where points pass by each other, and then in the three
 that hold most: fewer matrices end in a poor local minimum."""
 
@@ -182,10 +182,11 @@ def _minimised(spectrum, distances, bond_weight):
     found = _points(*spectrum)
     rough = (_rms_error(found, distances) > EXACT).nonzero()[:, 0]
     if len(rough):
-        distances = distances[rough]
-        start = _points(*(part[rough] for part in spectrum), RELAXED_DIMENSIONS, _THINNEST)
+        # float32 is twice as fast; what is rough has errors far above its rounding.
+        distances = distances[rough].float()
+        start = _points(*(part[rough] for part in spectrum), RELAXED_DIMENSIONS, _THINNEST).float()
         relaxed = minimise_stress(start, distances, bond_weight, RELAXED_ITERATIONS)
-        found[rough] = minimise_stress(_widest(relaxed), distances, bond_weight)
+        found[rough] = minimise_stress(_widest(relaxed), distances, bond_weight).double()
     return found - found.mean(1, keepdim=True)
 
 

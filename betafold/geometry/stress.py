@@ -54,8 +54,8 @@ def minimise_stress(points, distances, bond_weight=BOND_WEIGHT, iterations=ITERA
     """Coordinates of lower stress, in as many dimensions.
 
     Args:
-        points: float64 CPU tensor [B, L, 3] or [B, L, 6], where to begin.
-        distances: [B, L, L] in Angstrom, symmetric.
+        points: CPU tensor [B, L, 3] or [B, L, 6], float32 or float64, where to begin.
+        distances: [B, L, L] in Angstrom, symmetric, of the same dtype.
         bond_weight: see `BOND_WEIGHT`; 0 leaves the restraints out.
         iterations: at most so many.
         tolerance: see `TOLERANCE`; 0 makes all iterations.

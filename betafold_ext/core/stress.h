@@ -46,27 +46,26 @@ INLINE void solve(const Factors *f, int64_t n, vreal *x)
     }
 }
 
-/* Vectors of one block: distances of the pairs i < j, row after row; intervals [n][2][2]; points and their transform,
- * one coordinate after another. */
+/* Vectors of one block: distances of the pairs i < j, row after row; intervals [n][2][2]; points, their transform, and
+ * where the last step that lowered the stress led, one coordinate after another. */
 typedef struct {
     int64_t n;
-    vreal *wanted, *bounds, *x, *moved;
+    vreal *wanted, *bounds, *x, *moved, *reached;
 } Chain;
 
 #define TINY (IS_FLOAT ? 1e-12 : 1e-18)
 
-/* B(X) X into `moved`; returns the part of the stress that depends on X. */
+/* B(X) X into `moved`; returns the stress of the pairs. */
 INLINE vreal pull_pairs(const Chain *c, const int dims)
 {
     int64_t n = c->n;
-    vreal product = splat(0), squares = splat(0);
+    vreal stress = splat(0);
     const vreal *wanted = c->wanted;
     for (int64_t i = 0; i < n; ++i) {
         vreal at[6], force[6];
         UNROLL for (int k = 0; k < dims; ++k) {
             at[k] = c->x[k * n + i];
             force[k] = c->moved[k * n + i];
-            squares += at[k] * at[k];
         }
         for (int64_t j = i + 1; j < n; ++j, ++wanted) {
             vreal step[6], square = splat((real)TINY);
@@ -74,8 +73,8 @@ INLINE vreal pull_pairs(const Chain *c, const int dims)
                 step[k] = at[k] - c->x[k * n + j];
                 square += step[k] * step[k];
             }
-            vreal ratio = *wanted / square_root(square);
-            product += ratio * square;
+            vreal length = square_root(square), error = *wanted - length, ratio = *wanted / length;
+            stress += error * error;
             UNROLL for (int k = 0; k < dims; ++k) {
                 vreal part = ratio * step[k];
                 force[k] += part;
@@ -85,7 +84,7 @@ INLINE vreal pull_pairs(const Chain *c, const int dims)
         UNROLL for (int k = 0; k < dims; ++k)
             c->moved[k * n + i] = force[k];
     }
-    return (real)n * squares - 2 * product;
+    return stress;
 }
 
 /* b R added to `moved`; returns the restraints' part of the stress. */
@@ -114,32 +113,47 @@ INLINE vreal pull_neighbours(const Chain *c, const int dims, real weight)
 }
 
 /* Reflecting X in its transform keeps the function that lies above the stress where it was, so a step of nearly twice the
- * transform's lowers the stress too, and converges about twice as fast (de Leeuw & Heiser 1980). */
-#define RELAXATION 1.9
+ * transform's lowers the stress too (de Leeuw & Heiser 1980). Steps after the first go less far, and then on in the
+ * direction of the last two (Nesterov 1983); where that raises the stress, the points return to where the last good step
+ * led and start anew (O'Donoghue & Candes 2015). */
+#define STEP_FROM_REST 1.9
+#define STEP 1.3
 #define CHECK_EVERY 10
 
 /* Moves the points of one block until every lane is at rest: an item's path does not depend on the others. */
 INLINE void settle(const Chain *c, const Factors *f, const StressArgs *args, const int dims)
 {
     int64_t n = c->n;
-    vreal constant = splat(0), before = splat(0);
+    vreal lowest = splat((real)HUGE_VAL), before = lowest, steps = splat(0);
     vmask active = ~(vmask){0};
-    for (int64_t pair = 0; pair < n * (n - 1) / 2; ++pair)
-        constant += c->wanted[pair] * c->wanted[pair];
-    for (int64_t iteration = 0; iteration < args->iterations && any(active); ++iteration) {
+    memcpy(c->reached, c->x, (size_t)(dims * n) * sizeof(vreal));
+    for (int64_t iteration = 0; any(active); ++iteration) {
         memset(c->moved, 0, (size_t)(dims * n) * sizeof(vreal));
-        vreal stress = constant + pull_pairs(c, dims);
+        vreal stress = pull_pairs(c, dims);
         if (args->weight > 0)
             stress += pull_neighbours(c, dims, (real)args->weight);
-        if (iteration && iteration % CHECK_EVERY == 0)
-            active &= before - stress > (real)(2 * args->tolerance) * before;
-        if (iteration % CHECK_EVERY == 0)
-            before = stress;
+        vmask lower = ~(stress > lowest), running = active; /* NaN goes on to the points */
+        lowest = choose(lower & active, stress, lowest);
+        steps = choose(lower, steps + 1, splat(0));
+        if (iteration % CHECK_EVERY == 0) {
+            if (iteration)
+                active &= before - lowest > (real)(2 * args->tolerance) * before;
+            before = lowest;
+        }
+        if (iteration == args->iterations)
+            active ^= active;
+        vreal reach = choose(steps > 1, splat((real)STEP), splat((real)STEP_FROM_REST));
+        vreal momentum = choose(steps > 1, (steps - 1) / (steps + 2), splat(0));
+        vmask back = running & ~lower, on = active & lower;
         for (int k = 0; k < dims; ++k) {
-            vreal *x = c->x + k * n, *moved = c->moved + k * n;
+            vreal *x = c->x + k * n, *moved = c->moved + k * n, *reached = c->reached + k * n;
             solve(f, n, moved);
-            for (int64_t i = 0; i < n; ++i)
-                x[i] = choose(active, x[i] + (real)RELAXATION * (moved[i] - x[i]), x[i]);
+            for (int64_t i = 0; i < n; ++i) {
+                vreal next = x[i] + reach * (moved[i] - x[i]);
+                vreal further = next + momentum * (next - reached[i]);
+                x[i] = choose(on, further, choose(back, reached[i], x[i]));
+                reached[i] = choose(on, next, reached[i]);
+            }
         }
     }
 }
@@ -148,12 +162,13 @@ static void minimise_stress(const void *opaque, int64_t begin, int64_t end)
 {
     const StressArgs *args = opaque;
     int64_t n = args->n_points, n_dims = args->n_dims, n_pairs = n * (n - 1) / 2;
-    vreal *scratch = allocate_vectors(n_pairs + 1 + n * (4 + 2 * n_dims) + n * n_dims);
+    vreal *scratch = allocate_vectors(n_pairs + 1 + n * (4 + 4 * n_dims));
     Chain c = {.n = n, .wanted = scratch};
     c.bounds = c.wanted + n_pairs + 1;
     c.x = c.bounds + 4 * n;
     c.moved = c.x + n_dims * n;
-    vreal *points = c.moved + n_dims * n;
+    c.reached = c.moved + n_dims * n;
+    vreal *points = c.reached + n_dims * n;
     double *factors = (double *)allocate_vectors((3 * n * (int64_t)sizeof(double) + VECTOR_BYTES - 1) / VECTOR_BYTES);
     Factors f = {factors, factors + n, factors + 2 * n};
     factorise(&f, n, args->weight);

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from betafold.models.mtp.dropout import Dropout
+
 CA_CA = 3.8  # Angstrom between consecutive alpha carbons of a trans peptide
 DIHEDRAL_BINS = 36  # of CA pseudo-dihedrals, from -180 degrees on
 SEPARATIONS = 64  # along the chain, told apart one by one; the rest only by their logarithm
@@ -56,14 +58,14 @@ class DistanceHead(nn.Module):
     def __init__(self, width: int, pair_width: int, dropout: float):
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.total = nn.Linear(width, pair_width)
         self.product = nn.Linear(width, pair_width)
         self.separation_positions = nn.Embedding(SEPARATIONS + 1, pair_width)
         self.log_separation = nn.Linear(1, pair_width, bias=False)
         self.hidden = nn.Sequential(
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(pair_width, pair_width),
             nn.GELU(),
             nn.Linear(pair_width, 1),
@@ -80,9 +82,9 @@ class DistanceHead(nn.Module):
         total, product = self.total(h), self.product(h)
         along = self.separation_positions(separation.clamp(max=SEPARATIONS))
         along = along + self.log_separation(separation[:, None].to(h.dtype).log())
-        pairs = (
-            total[:, first] + total[:, second] + product[:, first] * product[:, second] + along
-        )  # [B, P, W]
+        # [B, P, W]; index_select, as indexing takes several times as long on the CPU.
+        pairs = product.index_select(1, first) * product.index_select(1, second)
+        pairs = pairs + total.index_select(1, first) + total.index_select(1, second) + along
         factor = nn.functional.softplus(
             self.hidden(pairs).squeeze(-1) + math.log(math.e - 1)
         )  # 1 at the start

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from betafold.models.mtp.dropout import Dropout
+
 
 def masked_max_pool(x: Tensor, mask: Tensor) -> Tensor:
     """Maximum [B, D] of x [B, T, D] over the places where mask [B, T] is True; 0 where there is none."""
@@ -26,7 +28,7 @@ class LabelWiseAttention(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}")
-        self.heads, self.max_length, self.dropout = heads, max_length, dropout
+        self.heads, self.max_length = heads, max_length
         self.norm = nn.LayerNorm(width)
         self.label_positions = nn.Parameter(torch.zeros(max_length, width))
         self.query = nn.Linear(width, width)
@@ -36,25 +38,46 @@ class LabelWiseAttention(nn.Module):
             nn.LayerNorm(width),
             nn.Linear(width, 2 * width),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(2 * width, width),
         )
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
+        self.drop_attention = Dropout(dropout)
 
     def forward(self, pooled: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         """Pooled input [B, W], states [B, L, W], mask [B, L] (True = label) -> features [B, L, W].
 
         Values at padded places are finite and mean nothing. Raises ValueError for more than ``max_length`` labels.
         """
+        query, key, value = self._queries_keys_values(pooled, states)
+        readable = F.pad(mask, (1, 0), value=True)  # the pooled input always is
+        dropout = self.drop_attention.p if self.training else 0.0
+        attended = F.scaled_dot_product_attention(query, key, value, readable[:, None, None], dropout)
+        return self._features(states, attended)
+
+    def draw(self, pooled: Tensor, states: Tensor, n: int) -> Tensor:
+        """``n`` features [n, L, W] of one peptide, pooled input [1, W] and states [1, L, W], by dropout.
+
+        Dropout comes after queries, keys and attention, which all draws share.
+        """
+        query, key, value = (part.squeeze(0) for part in self._queries_keys_values(pooled, states))
+        attention = (query @ key.mT * query.shape[-1] ** -0.5).softmax(-1)  # [H, L, L + 1]
+        attention = self.drop_attention(attention[:, None].expand(-1, n, -1, -1))
+        attended = (attention.flatten(1, 2) @ value).unflatten(1, (n, -1))
+        return self._features(states, attended.transpose(0, 1))
+
+    def _queries_keys_values(self, pooled: Tensor, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[B, H, L, W / H] of the labels, and twice [B, H, L + 1, W / H] of the document."""
         length = states.shape[1]
         if length > self.max_length:
             raise ValueError(f"{length} residues, but the model has labels for at most {self.max_length}")
         document = self.norm(torch.cat([pooled[:, None], states], dim=1))
-        readable = F.pad(mask, (1, 0), value=True)  # the pooled input always is
         query = self._split(self.query(document[:, 1:] + self.label_positions[:length]))
         key, value = (self._split(part) for part in self.key_value(document).chunk(2, dim=-1))
-        dropout = self.dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(query, key, value, readable[:, None, None], dropout)
+        return query, key, value
+
+    def _features(self, states: Tensor, attended: Tensor) -> Tensor:
+        """States and attended values [B, H, L, W / H] -> features [B, L, W]."""
         x = states + self.drop(self.out(attended.transpose(1, 2).flatten(2)))
         return x + self.drop(self.feed_forward(x))
 

@@ -1,7 +1,6 @@
 """The mtp family: placeholder tokens of a language model -> distances or coordinates, with confidence."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -11,6 +10,7 @@ from betafold.errors import BetaFoldError
 from betafold.models.heads import ConfidenceHead
 from betafold.models.mtp.backbone import Backbone
 from betafold.models.mtp.config import MtpConfig
+from betafold.models.mtp.dropout import drawn_from
 from betafold.models.mtp.features import FEATURES
 from betafold.models.mtp.heads import (
     CoordinateHead,
@@ -71,7 +71,7 @@ class MtpModel(nn.Module):
         Raises ValueError where mask and sequences are not equally long.
         """
         pooled, states = self.read(sequences, mask)
-        output = self._answer(pooled, states, mask)
+        output = self._answer(self.labels(pooled, states, mask), pooled, states, mask)
         if not confidence:
             return output
         return replace(output, plddt_logits=self.confidence(output.h, output.features, mask))
@@ -86,13 +86,14 @@ class MtpModel(nn.Module):
         own = states.placeholders if placeholders else states.residues
         return self.pool(masked_max_pool(states.inputs, states.input_mask)), self.project(own)
 
-    def _answer(self, pooled: Tensor, states: Tensor, mask: Tensor) -> MtpOutput:
-        h = self.labels(pooled, states, mask)
+    def _answer(
+        self, h: Tensor, pooled: Tensor, states: Tensor, mask: Tensor, hand: Tensor | None = None
+    ) -> MtpOutput:
         if self.config.output == "coordinates":
             coordinates = self.coordinates(h)
             return MtpOutput(self, h, mask, pooled, states, distances_of(coordinates, mask), coordinates)
-        dihedrals = None if self.dihedrals is None else self.dihedrals(h)
-        return MtpOutput(self, h, mask, pooled, states, self.distances(h, mask), None, dihedrals)
+        dihedrals = self.dihedrals(h) if self.dihedrals is not None and hand is None else None
+        return MtpOutput(self, h, mask, pooled, states, self.distances(h, mask), None, dihedrals, hand)
 
     def terms(self, output: MtpOutput, native: Tensor) -> dict[str, Tensor]:
         """Loss terms, one number per peptide [B], against native CA [B, L, 3] (NaN = missing or padded).
@@ -134,13 +135,15 @@ class MtpModel(nn.Module):
         ``temperature`` scales how far they lie from the answer without dropout.
         """
         length = int(output.mask[index].sum())
-        pooled = output.pooled[index].expand(n, -1)
-        states = output.states[index, :length].expand(n, -1, -1)
+        pooled = output.pooled[index : index + 1]
+        states = output.states[index : index + 1, :length]
         mask = torch.ones(n, length, dtype=torch.bool, device=states.device)
-        with self._dropping(generator):
-            draws = self._answer(pooled, states, mask)
         # Which of two mirror images it is, is decided once.
-        draws = replace(draws, hand=output.ca[index : index + 1, :length].expand(n, -1, -1))
+        hand = output.ca[index : index + 1, :length].expand(n, -1, -1)
+        head = self.coordinates if self.config.output == "coordinates" else self.distances
+        with drawn_from(generator, self.labels, head):
+            h = self.labels.draw(pooled, states, n)
+            draws = self._answer(h, pooled.expand(n, -1), states.expand(n, -1, -1), mask, hand)
         return draws if temperature == 1 else self._spread(output, index, draws, temperature)
 
     @staticmethod
@@ -156,22 +159,6 @@ class MtpModel(nn.Module):
             )
         centre = output.distances[index, :length, :length].expand_as(draws.distances)
         return replace(draws, h=h, distances=torch.lerp(centre, draws.distances, temperature).clamp(min=0))
-
-    @contextmanager
-    def _dropping(self, generator: torch.Generator) -> Iterator[None]:
-        """Dropout on in the heads, drawn from ``generator``; the global random state is left as it was."""
-        heads = [self.labels, self.coordinates if self.config.output == "coordinates" else self.distances]
-        modes = [(module, module.training) for head in heads for module in head.modules()]
-        device = self.backbone.placeholder.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
-            for head in heads:
-                head.train()
-            try:
-                yield
-            finally:
-                for module, mode in modes:
-                    module.training = mode
 
     def adapter_state(self) -> dict[str, Tensor]:
         """Adapters, placeholder and heads by name: all of the model but the frozen backbone."""
