@@ -5,9 +5,11 @@ import io
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+from tqdm import tqdm
 
 from betafold.errors import BetaFoldError
 from betafold.evaluation.matching import group_by_name
@@ -76,27 +78,25 @@ class Natives:
         self.files = structure_files(path)
         groups, _ = group_by_name(self.files, [source.files[0] for source in sources])
         self._by_name = {file: native for native, group in groups.items() for file in group}
-        self._sequences: dict[Path, list[str]] = {}
         self.failures: list[tuple[str, str]] = []
 
     def of(self, source: Source, sequences: list[str]) -> Path | None:
         """The native of a peptide's name; else the first with its very sequence, else with it in a longer chain."""
         if named := self._by_name.get(source.files[0]):
             return named
-        known = list(self._read())
         for fits in (str.__eq__, str.__contains__):
-            for native, chain in known:
+            for native, chain in self._chains:
                 if any(len(s) >= MIN_CONTAINED and fits(chain, s) for s in sequences):
                     return native
         return None
 
-    def _read(self) -> Iterator[tuple[Path, str]]:
-        """(file, sequence) of each chain of all natives; those that cannot be read go to ``failures``, once."""
-        for file in self.files:
-            if file not in self._sequences:
-                self._sequences[file] = []
-                try:
-                    self._sequences[file] = [chain.sequence for chain in read_chains(file)]
-                except BetaFoldError as error:
-                    self.failures.append((file.name, f"unreadable native: {error}"))
-            yield from ((file, sequence) for sequence in self._sequences[file])
+    @cached_property
+    def _chains(self) -> list[tuple[Path, str]]:
+        """(file, sequence) of each chain of all natives; those that cannot be read go to ``failures``."""
+        chains = []
+        for file in tqdm(self.files, desc="natives", unit="file", disable=None):
+            try:
+                chains += [(file, chain.sequence) for chain in read_chains(file)]
+            except BetaFoldError as error:
+                self.failures.append((file.name, f"unreadable native: {error}"))
+        return chains
