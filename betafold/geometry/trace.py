@@ -8,6 +8,7 @@ backbone: Purisima & Scheraga 1984, Biopolymers 23, 1207.
 """
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ FINE_TURNS = torch.arange(-4, 5, dtype=torch.float64) * math.radians(2.0)
 TERMINAL_PHI = math.radians(-90.0)
 """phi of the last residue, which nothing in a trace determines: the value with the smallest error of C on real chains."""
 
-_CHUNK = 256  # traces at a time: their tables of pairs fit into the cache
+_PAIRS_AT_A_TIME = 1 << 17  # of turns: their tables fit into the cache
 
 
 def backbone_from_ca(ca, sequences=None, lengths=None):
@@ -49,7 +50,7 @@ def backbone_from_ca(ca, sequences=None, lengths=None):
     trace, lengths, usable = _checked(ca, lengths)
     kinds = _kinds(sequences, lengths, trace.shape[1])
     coords = torch.full((*trace.shape[:2], 3, 3), math.nan, dtype=torch.float64)
-    for rows in usable.nonzero()[:, 0].split(_CHUNK):
+    for rows in _parts(usable, trace.shape[1], COARSE_TURNS):
         coords[rows] = _backbone(trace[rows], kinds[rows], lengths[rows])
     beyond = torch.arange(trace.shape[1]) >= lengths[:, None]
     coords[beyond] = math.nan
@@ -68,7 +69,7 @@ def trace_energy(ca, lengths=None):
     trace, lengths, usable = _checked(ca, lengths)
     kinds = _kinds(None, lengths, trace.shape[1])
     energy = torch.full((len(trace),), math.nan, dtype=torch.float64)
-    for rows in usable.nonzero()[:, 0].split(_CHUNK):
+    for rows in _parts(usable, trace.shape[1], ENERGY_TURNS):
         planes = PeptidePlanes(trace[rows])
         grid = _full_circle(planes, ENERGY_TURNS)
         energy[rows] = _best_turns(planes, grid, kinds[rows], lengths[rows])[1].double()
@@ -126,6 +127,11 @@ def _kinds(sequences, lengths, longest):
     return kinds
 
 
+def _parts(usable, length, turns):
+    """Rows of usable traces, not too many at a time."""
+    return usable.nonzero()[:, 0].split(max(1, _PAIRS_AT_A_TIME // (length * turns**2)))
+
+
 def _full_circle(planes, states):
     turns = torch.arange(states, dtype=torch.float64) * (2 * math.pi / states)
     return turns.expand(*planes.axis.shape[:2], states)
@@ -176,14 +182,14 @@ def _placed(a, b, c, length, dihedral):
 
 def _best_turns(planes, grid, kinds, lengths):
     """The turns [B, L - 1] of the grid [B, L - 1, S] with the lowest total energy, and that energy [B]."""
-    views = _Views(planes, grid)
     batch, n_planes, states = grid.shape
+    energy = _pair_energy(planes, grid, kinds[:, 1:n_planes])
+    inside = torch.arange(1, n_planes) < lengths[:, None] - 1
+    energy.masked_fill_(~inside[..., None, None], 0.0)
     total = torch.zeros(batch, states)
     best_before = []
-    for residue in range(1, n_planes):
-        energy = views.energy(residue, kinds[:, residue])
-        inside = (residue < lengths - 1)[:, None, None]
-        total, before = (total[:, :, None] + torch.where(inside, energy, 0.0)).min(dim=1)
+    for pairs in energy.unbind(1):
+        total, before = (total[:, :, None] + pairs).min(dim=1)
         best_before.append(before)
     energy, state = total.min(dim=1)
     path = [state]
@@ -194,31 +200,39 @@ def _best_turns(planes, grid, kinds, lengths):
     return grid.gather(2, path[..., None])[..., 0], energy
 
 
-class _Views:
-    """What each residue sees of the planes before and behind it in all their turns, as float32 unit vectors.
+def _pair_energy(planes, grid, kinds):
+    """Energies [B, L - 2, S, S] of the turns of the planes before and behind each residue but the first and the last.
 
-    sine and cosine of phi are products of vectors of the plane before with the direction to C, those of psi of
-    vectors of the plane behind with the direction to N.
+    Sine and cosine of phi are products of vectors of the plane before with the direction to C, those of psi of vectors
+    of the plane behind with the direction to N.
     """
+    to_c, to_n = planes.atoms(grid)
+    bond = planes.span[:, :, None] + to_n - to_c  # from C to the next N
+    n, c = normalize(to_n, dim=-1), normalize(to_c, dim=-1)
+    phi_sine = normalize(torch.linalg.cross(to_n, bond), dim=-1)
+    phi_cosine = torch.linalg.cross(n, phi_sine)
+    psi_sine = normalize(torch.linalg.cross(bond, to_c), dim=-1)
+    psi_cosine = torch.linalg.cross(psi_sine, c).neg()
+    before = torch.stack([n, phi_sine, phi_cosine], dim=2)[:, :-1].float()
+    behind = torch.stack([c, psi_sine, psi_cosine], dim=2)[:, 1:].float()
+    cosine, psi_y, psi_x = (before[:, :, :1] @ behind.mT).unbind(2)
+    phi_y, phi_x = (before[:, :, 1:] @ behind[:, :, :1].mT).unbind(2)
+    misfit = (cosine - math.cos(ideal.N_CA_C)).div_(math.sin(ideal.N_CA_C) * ANGLE_SPREAD)
+    tables = _tables()
+    cells = tables.shape[1]
+    row, column = (_cell(y, x, cells - 1) for y, x in ((phi_y, phi_x), (psi_y, psi_x)))
+    place = row.add_(kinds.int()[:, :, None, None], alpha=cells).mul_(cells).add_(column)
+    energy = tables.view(-1).index_select(0, place.view(-1)).view(place.shape)
+    return energy.add_(misfit.square_(), alpha=0.5)
 
-    def __init__(self, planes, grid):
-        to_c, to_n = planes.atoms(grid)
-        bond = planes.span[:, :, None] + to_n - to_c  # from C to the next N
-        self.n, self.c = normalize(to_n, dim=-1), normalize(to_c, dim=-1)
-        self.phi_sine = normalize(torch.linalg.cross(to_n, bond), dim=-1)
-        self.phi_cosine = torch.linalg.cross(self.n, self.phi_sine)
-        self.psi_sine = normalize(torch.linalg.cross(bond, to_c), dim=-1)
-        self.psi_cosine = torch.linalg.cross(self.psi_sine, self.c).neg()
-        for name, view in vars(self).items():
-            setattr(self, name, view.float())
-        self.tables = torch.from_numpy(priors.ramachandran_energy())
 
-    def energy(self, residue, kind):
-        """[B, S, S] of the turns of the plane before and behind."""
-        n, to_c = self.n[:, residue - 1], self.c[:, residue].mT
-        misfit = (n @ to_c - math.cos(ideal.N_CA_C)) / (math.sin(ideal.N_CA_C) * ANGLE_SPREAD)
-        phi = torch.atan2(self.phi_sine[:, residue - 1] @ to_c, self.phi_cosine[:, residue - 1] @ to_c)
-        psi = torch.atan2(n @ self.psi_sine[:, residue].mT, n @ self.psi_cosine[:, residue].mT)
-        cells = self.tables.shape[1]
-        row, column = (((angle / (2 * math.pi) + 0.5) * cells).long() % cells for angle in (phi, psi))
-        return self.tables[kind[:, None, None], row, column] + 0.5 * misfit.square()
+@cache
+def _tables():
+    """`priors.ramachandran_energy` with the first row and column once more at the end, so that no index must wrap."""
+    tables = priors.ramachandran_energy()
+    return torch.from_numpy(np.pad(tables, ((0, 0), (0, 1), (0, 1)), mode="wrap"))
+
+
+def _cell(y, x, cells):
+    """Index of the cell of the angle of (x, y), one of `cells` from -180 degrees on, or `cells` at 180."""
+    return torch.atan2(y, x).mul_(cells / (2 * math.pi)).add_(cells / 2).int()
