@@ -65,7 +65,7 @@ class CausalBackbone(Backbone):
         self.identity = {"kind": "causal", "name": self.name, "weights_sha256": weights_sha256(folder)}
         add_lora(model, config)
         if config.gradient_checkpointing:
-            model.activation_checkpointing_enable()
+            _checkpoint_activations(model)
             model.enable_input_require_grads()
         self.to(device)
 
@@ -137,9 +137,20 @@ def _load(folder: Path, config: BackboneConfig) -> torch.nn.Module:
     options = {"dtype": getattr(torch, config.dtype)}
     if config.quantisation == "4bit":
         options["quantization_config"] = _four_bit(config)
-    return AutoModel.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
-    )
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # a vocabulary head that is left out is no news
+    try:
+        return AutoModel.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _checkpoint_activations(model: torch.nn.Module) -> None:
+    """Keep only the input of each layer for the gradient; older releases of transformers have another name for it."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable()
 
 
 def _four_bit(config: BackboneConfig):
