@@ -11,6 +11,8 @@ CA_CA = 3.8  # Angstrom between consecutive alpha carbons of a trans peptide
 DIHEDRAL_BINS = 36  # of CA pseudo-dihedrals, from -180 degrees on
 SEPARATIONS = 64  # along the chain, told apart one by one; the rest only by their logarithm
 
+_VALUES_AT_A_TIME = 1 << 16  # of pairs, which fit into the cache of a processor
+
 
 def pair_mask(mask: Tensor) -> Tensor:
     """True [B, L, L] where both residues of mask [B, L] are there, and not the same."""
@@ -82,15 +84,20 @@ class DistanceHead(nn.Module):
         total, product = self.total(h), self.product(h)
         along = self.separation_positions(separation.clamp(max=SEPARATIONS))
         along = along + self.log_separation(separation[:, None].to(h.dtype).log())
-        # [B, P, W]; index_select, as indexing takes several times as long on the CPU.
-        pairs = product.index_select(1, first) * product.index_select(1, second)
-        pairs = pairs + total.index_select(1, first) + total.index_select(1, second) + along
-        factor = nn.functional.softplus(
-            self.hidden(pairs).squeeze(-1) + math.log(math.e - 1)
-        )  # 1 at the start
+        at_a_time = max(1, _VALUES_AT_A_TIME // max(along.numel(), 1)) if h.device.type == "cpu" else len(h)
+        parts = zip(total.split(at_a_time), product.split(at_a_time), strict=True)
+        raw = torch.cat([self._raw(*part, first, second, along) for part in parts])
+        factor = nn.functional.softplus(raw + math.log(math.e - 1))  # 1 at the start
         upper = h.new_zeros(len(h), length, length)
         upper[:, first, second] = CA_CA * separation.sqrt() * factor
         return (upper + upper.transpose(1, 2)) * pair_mask(mask)
+
+    def _raw(self, total: Tensor, product: Tensor, first: Tensor, second: Tensor, along: Tensor) -> Tensor:
+        """What the hidden layers say of P pairs, [B, P]."""
+        # index_select, as indexing takes several times as long on the CPU.
+        pairs = product.index_select(1, first) * product.index_select(1, second)
+        pairs = pairs + total.index_select(1, first) + total.index_select(1, second) + along
+        return self.hidden(pairs).squeeze(-1)
 
 
 class DihedralHead(nn.Module):
