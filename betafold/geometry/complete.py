@@ -64,5 +64,7 @@ def _beta_carbon(n, ca, c):
     along_n = (cos_n - cos_angle * cos_c) / determinant
     along_c = (cos_c - cos_angle * cos_n) / determinant
     in_plane = along_n * to_n + along_c * to_c
-    height = np.sqrt(1.0 - (in_plane**2).sum(-1, keepdims=True))
+    # Where N-CA-C is wider than 139 degrees there is no place with both angles; CB then lies in the plane.
+    in_plane /= np.maximum(1.0, np.linalg.norm(in_plane, axis=-1, keepdims=True))
+    height = np.sqrt(np.maximum(0.0, 1.0 - (in_plane**2).sum(-1, keepdims=True)))
     return ca + ideal.CA_CB * (in_plane + height * _unit(np.cross(to_n, to_c)))

@@ -49,6 +49,19 @@ def test_oxygen_is_opposite_the_next_nitrogen(backbone):
     np.testing.assert_allclose(last, TERMINAL_PSI - math.pi, atol=1e-5)
 
 
+def test_beta_carbon_where_the_backbone_leaves_no_room_for_its_angles():
+    """A trace with impossible distances can need N-CA-C angles of more than 139 degrees."""
+    wide = np.radians(np.arange(60.0, 180.0))
+    residue = np.zeros((len(wide), 1, 3, 3))
+    residue[:, 0, N, 0] = 1.46
+    residue[:, 0, C, 0], residue[:, 0, C, 1] = 1.53 * np.cos(wide), 1.53 * np.sin(wide)
+    bond = place_o_cb(residue)[:, 0, CB] - residue[:, 0, CA]
+    np.testing.assert_allclose(np.linalg.norm(bond, axis=-1), ideal.CA_CB)
+    assert np.abs(np.diff(bond, axis=0)).max() < 0.4  # nowhere a jump
+    # The other atoms leave it on the side that they do not stand on.
+    assert (bond[wide > np.radians(140), 0] < 0.2).all() and (bond[:, 1] < 0).all()
+
+
 def test_chirality_is_that_of_l_amino_acids(backbone):
     _, x = backbone
     n, c, cb = (x[..., k, :] - x[..., CA, :] for k in (N, C, CB))
