@@ -64,7 +64,7 @@ def test_each_family_is_given_what_it_reads(project):
 
 def test_the_outputs_of_the_mtp_family_plan(project):
     jobs = project.planned("reports/benchmark.html", "--configfile", "config/outputs.yaml")
-    assert jobs["train"] == jobs["predict"] == 5
+    assert jobs["train"] == jobs["predict"] == 6
     assert "embed" not in jobs
 
 
