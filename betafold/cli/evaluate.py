@@ -40,7 +40,7 @@ def add_arguments(parser):
         type=int,
         default=64,
         metavar="N",
-        help="samples a peptide, among which to rank (default 64)",
+        help="samples a peptide, among which to rank; of chains above 128 residues fewer are drawn (default 64)",
     )
     model.add_argument("--ranking", default="medoid", choices=("medoid", "mode"), help="how rank 1 is chosen")
     model.add_argument(
@@ -49,6 +49,13 @@ def add_arguments(parser):
         default=1000,
         metavar="N",
         help="evaluate at most so many fragments of longer chains per part of the split (default 1000)",
+    )
+    model.add_argument(
+        "--max-chains",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="the same for whole chains (default 1000)",
     )
     model.add_argument("--threads", type=int, default=1, metavar="N")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, .tsv or .csv")
@@ -86,6 +93,7 @@ def run(args) -> int:
             seed=args.seed,
             settings=ConformerSettings(args.ranking, args.samples),
             max_fragments=args.max_fragments,
+            max_chains=args.max_chains,
             n_threads=args.threads,
         )
         return 0

@@ -105,11 +105,13 @@ def train_baselines(
 ) -> dict[str, Baseline]:
     """All baselines of ``METHODS``, with the two that look at training data fitted to it.
 
-    Those two are left out where no training sample has a torsion (samples of CA only).
+    These two learn from the samples that have torsions, and are left out where none has any (samples of CA only).
     """
     constants = {"helix": constant(HELIX), "extended": constant(EXTENDED)}
-    if not any(np.isfinite(values).any() for values in torsions):
+    known = [index for index, values in enumerate(torsions) if np.isfinite(values).any()]
+    if not known:
         return constants
+    sequences, torsions = [sequences[index] for index in known], [torsions[index] for index in known]
     return {
         **constants,
         "ramachandran": ramachandran(torsions, conformers=conformers, seed=seed),

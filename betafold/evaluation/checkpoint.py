@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ from betafold.training.device import choose_device
 
 SPLITS = ("validation", "calibration", "test")
 MAX_FRAGMENTS = 1000
+MAX_CHAINS = 1000
 
 
 def evaluate_checkpoint(
@@ -44,13 +46,15 @@ def evaluate_checkpoint(
     seed: int = 0,
     settings: ConformerSettings = DEFAULT_SETTINGS,
     max_fragments: int = MAX_FRAGMENTS,
+    max_chains: int = MAX_CHAINS,
     n_threads: int = 1,
 ) -> None:
     """Write ``out`` (rows of model and baselines), its residue table and its provenance.
 
     For ``out`` = ``DIR/NAME.tsv`` these are ``DIR/NAME.residues.tsv.gz`` and ``DIR/NAME.json``. The
     model's rows carry ``name``, by default NAME. Of the fragments of each held-out part at most
-    ``max_fragments`` are evaluated (see :func:`thin`): those of one chain overlap and say little more.
+    ``max_fragments`` are evaluated (see :func:`thin`): those of one chain overlap and say little more. Of its whole
+    chains at most ``max_chains`` are: each takes seconds.
     ``embeddings`` are for families that read them, ``weights`` for those that adapt a backbone (None = its usual
     source). Peptides that are longer than the model takes are left out, of the baselines too.
     """
@@ -63,7 +67,7 @@ def evaluate_checkpoint(
     features = _features(stored, embeddings, checkpoint)
     split = read_split(split_path)
     train, held_out = _divide(read_labels(labels), split, stored.max_length)
-    held_out = thin(held_out, split, max_fragments)
+    held_out = _thin_aloud(held_out, split, {"fragment": max_fragments, "chain": max_chains})
     if features is not None:
         _check_features(held_out, features)
     model = stored.build(weights, device)
@@ -91,6 +95,7 @@ def evaluate_checkpoint(
         peptides=len(held_out),
         training_peptides=len(train),
         max_fragments=max_fragments,
+        max_chains=max_chains,
     )
     with write_beside(table.residues_path(out)) as partial:
         table.write_table(residues, partial)
@@ -137,20 +142,33 @@ def _check_features(held_out: list[Sample], features: dict[str, np.ndarray]) -> 
         )
 
 
-def thin(samples: list, split: pd.DataFrame, max_fragments: int) -> list:
-    """All free and bound peptides, and of each part of the split at most ``max_fragments`` fragments.
+def thin(samples: list, split: pd.DataFrame, most: int, kind: str = "fragment") -> list:
+    """All samples of other kinds, and of each part of the split at most ``most`` of ``kind``.
 
-    The fragments are taken from the clusters in turn, in the order of a hash of their ids, so that every
+    Those are taken from the clusters in turn, in the order of a hash of their ids, so that every
     cluster is heard before any is heard twice. The order of the samples is kept.
     """
-    ids = [sample.id for sample in samples if sample.kind == "fragment"]
+    ids = [sample.id for sample in samples if sample.kind == kind]
     table = split.loc[ids, ["split", "cluster"]]
     table["hash"] = [hashlib.sha256(identifier.encode()).hexdigest() for identifier in ids]
     table = table.sort_values("hash")
     table["turn"] = table.groupby(["split", "cluster"]).cumcount()
     table = table.sort_values(["turn", "hash"])
-    kept = set(table.groupby("split").head(max_fragments).index)
-    return [sample for sample in samples if sample.kind != "fragment" or sample.id in kept]
+    kept = set(table.groupby("split").head(most).index)
+    return [sample for sample in samples if sample.kind != kind or sample.id in kept]
+
+
+def _thin_aloud(samples: list, split: pd.DataFrame, most: dict[str, int]) -> list:
+    """``thin`` for each kind; a line on stderr says how many of a kind were left out."""
+    for kind, number in most.items():
+        everyone, samples = len(samples), thin(samples, split, number, kind)
+        if left_out := everyone - len(samples):
+            print(
+                f"{left_out} held-out samples of kind {kind} are not evaluated: at most {number} of each part of the "
+                f"split are (--max-{kind}s)",
+                file=sys.stderr,
+            )
+    return samples
 
 
 def _of_item(values: np.ndarray, index: int, sample) -> np.ndarray:

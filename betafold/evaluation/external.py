@@ -10,7 +10,7 @@ import pandas as pd
 from betafold.errors import BetaFoldError
 from betafold.evaluation import metrics, table
 from betafold.evaluation.matching import MIN_IDENTITY, Pairing, group_by_name, on_native, pair_chains, stem
-from betafold.evaluation.strata import HELICAL_FRACTION, helix_fraction
+from betafold.evaluation.strata import HELICAL_FRACTION, helix_fraction_of
 from betafold.evaluation.structure_files import Chain, read_chains, structure_files, torsions
 from betafold.files import write_beside
 
@@ -110,7 +110,7 @@ def _compare(natives: list[Chain], predictions: list[Path], record: dict) -> Com
     )
     native_coords = first.native.coords
     native = Native(native_coords[0], torsions(native_coords[0]), native_coords)
-    fraction = helix_fraction(native.torsions)
+    fraction = helix_fraction_of(native.torsions, native.coords)
     record |= {
         "native_chain": first.native.id,
         "predicted_chain": first.predicted.id,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from betafold.errors import BetaFoldError
 from betafold.evaluation import metrics
-from betafold.evaluation.strata import HELICAL_FRACTION, helix_fraction
+from betafold.evaluation.strata import HELICAL_FRACTION, helix_fraction_of
 
 CONFORMERS = 5
 """``ca_rmsd_best5`` takes the best of so many conformers, chosen knowing the native: an oracle."""
@@ -17,7 +17,7 @@ CA = 1
 
 def describe(samples: list, split: pd.DataFrame) -> pd.DataFrame:
     """Descriptor columns of samples, taken from them and from the split table (indexed by id)."""
-    fractions = [helix_fraction(sample.torsions) for sample in samples]
+    fractions = [helix_fraction_of(sample.torsions, sample.coords) for sample in samples]
     ids = [sample.id for sample in samples]
     return pd.DataFrame(
         {

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 RANKINGS = ("medoid", "mode")
+FULL_LENGTH = 128
+"""Residues up to which all samples are drawn; time and memory of a draw grow with their square."""
+FEWEST_DRAWS = 16
+"""For the longest chains."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class ConformerSettings:
 
     Attributes:
         ranking: ``medoid`` or ``mode``.
-        samples: draws per peptide; the largest number of conformers that can be asked for.
+        samples: draws per peptide, see ``draws``; the largest number of conformers that can be asked for.
         temperature: flattens (> 1) or sharpens (< 1) the distribution of the draws.
     """
 
@@ -28,6 +32,14 @@ class ConformerSettings:
             raise ValueError(f"ranking must be one of {', '.join(RANKINGS)}, not {self.ranking!r}")
         if self.samples < 2 or not self.temperature > 0:
             raise ValueError("samples must be at least 2 and temperature positive")
+
+    def draws(self, length: int, num_models: int = 1) -> int:
+        """How many samples to draw for ``length`` residues: ``samples``, of long chains fewer.
+
+        Never fewer than ``num_models``, the conformers that are wanted.
+        """
+        affordable = int(self.samples * (FULL_LENGTH / length) ** 2)
+        return min(self.samples, max(affordable, FEWEST_DRAWS, num_models))
 
 
 DEFAULT_SETTINGS = ConformerSettings()

@@ -142,7 +142,7 @@ def build_conformers(
     """
     if not 1 <= num_models <= settings.samples:
         raise ValueError(f"num_models must be 1-{settings.samples}, not {num_models}")
-    candidates = candidates_of(model)(model, inputs, seed, settings, n_threads)
+    candidates = candidates_of(model)(model, inputs, seed, settings, n_threads, num_models)
     return Conformers.stack(
         [rank_candidates(item, num_models, settings.ranking, n_threads) for item in candidates]
     )

@@ -8,8 +8,9 @@ from betafold.models.families import family_of
 from betafold.models.inputs import Inputs
 from betafold.prediction.candidates import Candidates, ConformerSettings
 
-# (model in evaluation mode, inputs on its device, seed, settings, threads) -> candidates of each peptide in turn
-MakeCandidates = Callable[[nn.Module, Inputs, int, ConformerSettings, int], Iterator[Candidates]]
+# (model in evaluation mode, inputs on its device, seed, settings, threads, conformers wanted)
+#  -> candidates of each peptide in turn
+MakeCandidates = Callable[[nn.Module, Inputs, int, ConformerSettings, int, int], Iterator[Candidates]]
 
 
 def candidates_of(model: nn.Module) -> MakeCandidates:

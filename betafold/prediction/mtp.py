@@ -15,21 +15,33 @@ from betafold.prediction.candidates import Candidates, ConformerSettings, sequen
 
 
 def mtp_candidates(
-    model: MtpModel, inputs: Inputs, seed: int, settings: ConformerSettings, n_threads: int
+    model: MtpModel,
+    inputs: Inputs,
+    seed: int,
+    settings: ConformerSettings,
+    n_threads: int,
+    num_models: int = 1,
 ) -> Iterator[Candidates]:
     """Run ``model`` on a padded batch; candidates of each peptide. The backbone runs once."""
     output = model(inputs.sequences, inputs.mask)
     for index, sequence in enumerate(inputs.sequences):
-        yield draw(output, index, sequence, seed, settings, n_threads)
+        yield draw(output, index, sequence, seed, settings, n_threads, num_models)
 
 
 def draw(
-    output: MtpOutput, index: int, sequence: str, seed: int, settings: ConformerSettings, n_threads: int = 1
+    output: MtpOutput,
+    index: int,
+    sequence: str,
+    seed: int,
+    settings: ConformerSettings,
+    n_threads: int = 1,
+    num_models: int = 1,
 ) -> Candidates:
-    """Candidates of peptide ``index`` of a batch."""
+    """Candidates of peptide ``index`` of a batch, enough for ``num_models`` conformers."""
     length = len(sequence)
     generator = torch.Generator().manual_seed(sequence_seed(sequence, seed))
-    draws = output.model.sample(output, index, settings.samples, generator, settings.temperature)
+    samples = settings.draws(length, num_models)
+    draws = output.model.sample(output, index, samples, generator, settings.temperature)
     ca = torch.cat([output.ca[index : index + 1, :length], draws.ca]).cpu().float()
 
     def backbones(chosen: list[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -16,9 +16,14 @@ from betafold.training.targets import CA
 
 
 def torsion_candidates(
-    model: TorsionModel, inputs: Inputs, seed: int, settings: ConformerSettings, n_threads: int
+    model: TorsionModel,
+    inputs: Inputs,
+    seed: int,
+    settings: ConformerSettings,
+    n_threads: int,
+    num_models: int = 1,
 ) -> Iterator[Candidates]:
-    """Run ``model`` on a padded batch; candidates of each peptide."""
+    """Run ``model`` on a padded batch; candidates of each peptide, always ``settings.samples`` draws."""
     output = model(inputs.x, inputs.mask)
     distribution = output.distribution.to("cpu")
     plddt = 100 * expected_lddt(output.plddt_logits).cpu().numpy()

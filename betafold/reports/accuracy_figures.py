@@ -89,15 +89,15 @@ def by_length(run: Run) -> Figure:
         _banded_line(ax, rows, INK, "-", f"mean of {model.name}")
         _banded_line(ax, model.test("helix"), BASELINE_COLOURS["helix"], "--", "mean of constant helix")
         ax.set(xlabel="residues", ylabel="CA-RMSD (Å)", title=model.name)
+        comparison.scale_lengths(run, ax)
         ax.legend(title=None, loc="upper left")
     axes[0].set_ylim(bottom=0)
     return figure
 
 
 def _banded_line(ax, rows: pd.DataFrame, colour: str, dash: str, label: str) -> None:
-    """Mean CA-RMSD in bins of four residues, as a line."""
-    bins = (rows["length"] // 4) * 4 + 1.5
-    means = rows.groupby(bins)["ca_rmsd"].mean()
+    """Mean CA-RMSD in bins of length, as a line."""
+    means = rows.groupby(comparison.length_bins(rows["length"]))["ca_rmsd"].mean()
     ax.plot(means.index, means, color=colour, linestyle=dash, linewidth=1.8, label=label)
 
 

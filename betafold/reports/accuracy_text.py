@@ -3,14 +3,15 @@
 import numpy as np
 import pandas as pd
 
-from betafold.evaluation.baselines import METHODS
+from betafold.evaluation.baselines import LABELS, METHODS
 from betafold.evaluation.intervals import mean_interval
 from betafold.evaluation.strata import LENGTH_BANDS, length_band
 from betafold.reports import comparison
 from betafold.reports.accuracy_figures import residue_errors, training_rows
 from betafold.reports.geometry_figures import operating_point
 from betafold.reports.inputs import Run
-from betafold.reports.wording import against, amount, interval, number, percent
+from betafold.reports.wording import against, amount, counted, interval, number, percent
+from betafold.structures.samples import MAX_LENGTH
 
 
 def headline(run: Run) -> list[str]:
@@ -18,10 +19,11 @@ def headline(run: Run) -> list[str]:
     model = run.main
     rows = model.test()
     overall = mean_interval(rows["ca_rmsd"], rows["cluster"])
+    baselines = comparison.baselines(model)
     rival = comparison.strongest_baseline(model)
     first = (
         f"On {overall.n} test peptides from {overall.clusters} sequence clusters, the single answer of “{model.name}” "
-        f"lies {interval(overall, 2, 'Å')} from the native CA trace on average. Of the four trivial baselines the "
+        f"lies {interval(overall, 2, 'Å')} from the native CA trace on average. Of the {counted(baselines)} trivial baselines the "
         f"{comparison.label(rival)} is the strongest; the model {against(model, rival)}."
     )
     sentences = [first]
@@ -50,6 +52,7 @@ def data(run: Run) -> str:
         + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         + ". "
     )
+    text += "".join(f"{sentence} " for sentence in (chains(run), without_torsions(run)) if sentence)
     if run.left_out:
         text += (
             f"{run.left_out} further test peptides of “{run.main.name}” are left out of the section on accuracy, "
@@ -69,11 +72,41 @@ def data(run: Run) -> str:
     return text
 
 
+def chains(run: Run) -> str:
+    """What is meant by a peptide, where there are whole chains too."""
+    rows = run.main.test()
+    long = rows["length"][rows["length"] > MAX_LENGTH]
+    if long.empty:
+        return ""
+    return (
+        f"Of the {len(rows)} test samples {len(long)} are whole chains of {long.min()} to {long.max()} residues; where this "
+        "page says “peptides”, it means all samples, chains included, unless a group is named."
+    )
+
+
+def without_torsions(run: Run) -> str:
+    """Which natives have no torsions, and which baselines are missing for want of them."""
+    main = run.main
+    sentences = []
+    known = main.test_residues.groupby("id")["psi_native"].any()
+    if share := (~known).mean():
+        whom = "the test natives" if share == 1 else f"{percent(share)} of the test natives"
+        sentences.append(
+            f"Of {whom} only Cα is known: they have neither torsion errors nor backbone RMSD, and whether they are helical "
+            "is judged by their Cα trace."
+        )
+    if missing := [LABELS[method] for method in METHODS if method not in comparison.baselines(main)]:
+        sentences.append(
+            f"No training sample has torsions, so the baselines that copy them are missing: {' and '.join(missing)}."
+        )
+    return " ".join(sentences)
+
+
 def accuracy(run: Run) -> str:
     """What the comparison with baselines shows, per model."""
     sentences = []
     for model in run.models:
-        clauses = [against(model, baseline) for baseline in METHODS]
+        clauses = [against(model, baseline) for baseline in comparison.baselines(model)]
         sentences.append(f"“{model.name}” " + "; it ".join(clauses) + ".")
     if len(run.models) > 1:
         first, second = run.models[:2]
@@ -100,12 +133,16 @@ def cumulative(run: Run) -> str:
     helix = run.main.test("helix")
     rama = run.main.test("ramachandran")
     gain = run.main.test()["ca_rmsd"].mean() - run.main.test()["ca_rmsd_best5"].mean()
-    blind = rama["ca_rmsd"].mean() - rama["ca_rmsd_best5"].mean()
-    return (
+    text = (
         "; ".join(clauses)
         + f"; of the constant helix, {percent((helix['ca_rmsd'] < 2).mean())}. Best of five is chosen knowing the "
-        f"native: for the main model it lowers the mean by {number(gain, 2, 'Å')}, for the sequence-blind prior by "
-        f"{number(blind, 2, 'Å')}, so part of any such gain is mere choice."
+        f"native: for the main model it lowers the mean by {number(gain, 2, 'Å')}"
+    )
+    if rama.empty:
+        return text + "; part of any such gain is mere choice."
+    blind = rama["ca_rmsd"].mean() - rama["ca_rmsd_best5"].mean()
+    return text + (
+        f", for the sequence-blind prior by {number(blind, 2, 'Å')}, so part of any such gain is mere choice."
     )
 
 
@@ -286,7 +323,16 @@ def ensembles(run: Run) -> str:
     )
 
 
-def tm_scales(run: Run) -> str:
-    """The range of d0 over the test peptides, without which a TM-score means nothing."""
+def tm_score(run: Run) -> str:
+    """What a TM-score means here: the range of d0 over the test peptides."""
     scales = run.main.test()["tm_d0"]
-    return f"{number(scales.min())} to {number(scales.max(), 2, 'Å')}"
+    values = f"{number(scales.min())} to {number(scales.max(), 2, 'Å')}"
+    if comparison.has_chains(run):
+        return (
+            f"TM-score, made for whole chains, has the distance scale d0, here {values}; its mean over chains and short "
+            "peptides together says little, the groups below more."
+        )
+    return (
+        f"TM-score is given only for completeness: its distance scale d0 is {values} for these peptides, so that a "
+        "displacement of 1 Å already counts as a miss at the shortest lengths."
+    )

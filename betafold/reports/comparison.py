@@ -1,11 +1,14 @@
 """Model against baselines on the test split: means with intervals and paired differences."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from betafold.evaluation.baselines import LABELS, METHODS, SHORT_LABELS
 from betafold.evaluation.intervals import Interval, mean_interval
 from betafold.evaluation.strata import strata
 from betafold.reports.inputs import Evaluated, Run
+from betafold.structures.samples import MAX_LENGTH
 
 MIN_CLUSTERS = 5
 
@@ -37,23 +40,55 @@ def short_label(method: str) -> str:
     return SHORT_LABELS.get(method, method)
 
 
+def baselines(model: Evaluated) -> list[str]:
+    """The baselines of its table: those that copy torsions are missing where training samples had none."""
+    known = set(model.evaluation["method"])
+    return [method for method in METHODS if method in known]
+
+
 def methods(run: Run) -> list[tuple[Evaluated, str]]:
     """Every model, then every baseline (taken from the main model's table)."""
-    return [(model, model.name) for model in run.models] + [(run.main, method) for method in METHODS]
+    return [(model, model.name) for model in run.models] + [
+        (run.main, method) for method in baselines(run.main)
+    ]
 
 
 def known_metrics(run: Run) -> dict[str, tuple]:
-    """The entries of ``METRICS`` that the tables of all models have."""
+    """The entries of ``METRICS`` of which the tables of all models have values: natives of CA have no torsions."""
     return {
         name: entry
         for name, entry in METRICS.items()
-        if all(name in model.evaluation for model in run.models)
+        if all(name in model.evaluation and model.test()[name].notna().any() for model in run.models)
     }
 
 
-def metric_table(run: Run) -> list[dict]:
-    """One record per method with an Interval per metric, on the test split."""
-    metrics = known_metrics(run)
+def has_torsions(model: Evaluated) -> bool:
+    """Whether any test native has torsions to compare with; one of which only CA is known has none."""
+    return bool(model.test_residues[["phi_native", "psi_native"]].notna().all(axis=1).any())
+
+
+def has_chains(run: Run) -> bool:
+    """Whether the test split holds whole chains, longer than peptides."""
+    return bool((run.main.test()["length"] > MAX_LENGTH).any())
+
+
+def length_bins(lengths: pd.Series) -> pd.Series:
+    """The middle of each length's bin: four residues wide up to 31, then each bin sqrt(2) times as long as the last."""
+    edges = [*range(0, 32, 4), 32, 45, 64, 91, 128, 181, 256, 362, 512]
+    middles = [(low + high - 1) / 2 for low, high in zip(edges, [*edges[1:], edges[-1] + 1], strict=True)]
+    return pd.cut(lengths, [*edges, edges[-1] + 1], right=False, labels=middles).astype(float)
+
+
+def scale_lengths(run: Run, ax) -> None:
+    """A logarithmic axis of lengths with plain numbers where there are long chains."""
+    if has_chains(run):
+        ax.set_xscale("log", base=2)
+        ax.set_xticks([16, 32, 64, 128, 256, 512], ["16", "32", "64", "128", "256", "512"])
+
+
+def metric_table(run: Run, metrics: Iterable[str] | None = None) -> list[dict]:
+    """One record per method with an Interval per metric, by default ``known_metrics``, on the test split."""
+    metrics = known_metrics(run) if metrics is None else metrics
     records = []
     for model, method in methods(run):
         rows = model.test(method)
@@ -112,7 +147,7 @@ def strongest_baseline(model: Evaluated, metric: str = "ca_rmsd", group: pd.Data
         rows = model.test(method)
         return (rows if group is None else rows[rows["id"].isin(group["id"])])[metric].mean()
 
-    return min(METHODS, key=mean)
+    return min(baselines(model), key=mean)
 
 
 def stratum_table(run: Run, metric: str = "ca_rmsd") -> list[dict]:

@@ -36,7 +36,11 @@ def noise_curve(model: ModelResults, seed: int = 0) -> pd.DataFrame:
     Columns: sigma (degrees, normal noise on phi and psi, independent at every residue), ca_rmsd. Sigma 0 is the
     floor that ideal bond lengths and angles leave.
     """
-    known = [part for part in peptides(model) if np.isfinite(part["native_x"]).all()]
+    known = [
+        part
+        for part in peptides(model)
+        if np.isfinite(part["native_x"]).all() and part[["phi_native", "psi_native"]].notna().any(axis=None)
+    ]
     torsions, lengths = pad([np.nan_to_num(_torsions(part, "_native"), nan=np.pi) for part in known])
     native, _ = pad([part[["native_x", "native_y", "native_z"]].to_numpy(dtype=np.float64) for part in known])
     generator = np.random.default_rng(seed)

@@ -52,7 +52,7 @@ def context(run: Run) -> dict:
         "headline_level": confidence_figures.headline_level,
         "patterns": comparison.pattern_table(run.main),
         "ensembles_text": accuracy_text.ensembles(run),
-        "tm_scales": accuracy_text.tm_scales(run),
+        "tm_text": accuracy_text.tm_score(run),
     }
 
 
@@ -74,7 +74,6 @@ def _accuracy_sections(run: Run, strata: list[dict]) -> list[dict]:
 
 
 def _error_sections(run: Run) -> list[dict]:
-    curve = geometry_figures.noise_curve(run.main)
     sections = [
         section(
             "Length",
@@ -88,24 +87,7 @@ def _error_sections(run: Run) -> list[dict]:
             "Mean CA deviation from N- to C-terminus after superposing the whole chain, helical and not helical.",
             accuracy_text.chain(run),
         ),
-        section(
-            "Torsion basins",
-            accuracy_figures.ramachandran(run),
-            "Ramachandran density maps: native test residues and the predictions of each model.",
-            accuracy_text.ramachandran(run),
-        ),
-        section(
-            "Residue types",
-            accuracy_figures.by_residue(run),
-            "Mean psi error per residue type of the main model with 95 % intervals, worst first.",
-            accuracy_text.residues(run),
-        ),
-        section(
-            "From torsion errors to RMSD",
-            geometry_figures.sensitivity(run, curve),
-            "Curve of CA-RMSD against torsion noise added to native torsions, with a mark for each model.",
-            accuracy_text.sensitivity(run, curve),
-        ),
+        *(_torsion_sections(run) if comparison.has_torsions(run.main) else []),
         section(
             "Examples",
             geometry_figures.examples(run),
@@ -124,6 +106,31 @@ def _error_sections(run: Run) -> list[dict]:
         )
         sections.append(training)
     return sections
+
+
+def _torsion_sections(run: Run) -> list[dict]:
+    """What only natives with torsions can show."""
+    curve = geometry_figures.noise_curve(run.main)
+    return [
+        section(
+            "Torsion basins",
+            accuracy_figures.ramachandran(run),
+            "Ramachandran density maps: native test residues and the predictions of each model.",
+            accuracy_text.ramachandran(run),
+        ),
+        section(
+            "Residue types",
+            accuracy_figures.by_residue(run),
+            "Mean psi error per residue type of the main model with 95 % intervals, worst first.",
+            accuracy_text.residues(run),
+        ),
+        section(
+            "From torsion errors to RMSD",
+            geometry_figures.sensitivity(run, curve),
+            "Curve of CA-RMSD against torsion noise added to native torsions, with a mark for each model.",
+            accuracy_text.sensitivity(run, curve),
+        ),
+    ]
 
 
 def _confidence_sections(run: Run) -> list[dict]:

@@ -31,6 +31,12 @@ def interval(cell: Interval | pd.Series, digits: int = 2, unit: str = "") -> str
     return text
 
 
+def counted(things: list) -> str:
+    """How many they are, in a word."""
+    words = ("no", "one", "two", "three", "four")
+    return words[len(things)] if len(things) < len(words) else str(len(things))
+
+
 def percent(share: float, digits: int = 0) -> str:
     return "–" if not np.isfinite(share) else f"{100 * share:.{digits}f}{NO_BREAK}%"
 

@@ -1,5 +1,7 @@
 """Synthetic peptides and a pretended model, for tests of tables, calibration and pages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -32,19 +34,33 @@ def peptide(generator, identifier: str, length: int, *, helical: bool, kind="fre
     )
 
 
-def data(clusters: int = 48, seed: int = 0) -> tuple[list[Sample], pd.DataFrame]:
-    """Peptides of several clusters and their split table, indexed by id."""
+def with_ca_only(sample: Sample) -> Sample:
+    """The same sample as a file of CA coordinates gives it."""
+    models = np.full_like(sample.models, np.nan)
+    models[:, :, 1] = sample.models[:, :, 1]
+    return replace(
+        sample,
+        coords=models[0],
+        models=models,
+        torsions=np.full_like(sample.torsions, np.nan),
+        mask=~sample.mask,
+    )
+
+
+def data(clusters: int = 48, seed: int = 0, longest: int = 30) -> tuple[list[Sample], pd.DataFrame]:
+    """Peptides, and chains of up to ``longest`` residues, of several clusters; their split table, indexed by id."""
     generator = np.random.default_rng(seed)
     samples, rows = [], []
     parts = ("train", "calibration", "test", "calibration", "test", "validation")
     for cluster in range(clusters):
         for member in range(int(generator.integers(1, 5))):
+            is_chain = longest > 30 and member % 2 == 1
             sample = peptide(
                 generator,
                 f"{cluster:04d}_A_{member * 40 + 1}-{member * 40 + 20}",
-                int(generator.integers(10, 31)),
+                int(generator.integers(31, longest + 1) if is_chain else generator.integers(10, 31)),
                 helical=bool((cluster // len(parts)) % 2),
-                kind=("free", "bound", "fragment")[member % 3],
+                kind="chain" if is_chain else ("free", "bound", "fragment")[member % 3],
                 models=1 + 2 * (cluster % 3 == 0),
             )
             samples.append(sample)
@@ -63,11 +79,19 @@ def data(clusters: int = 48, seed: int = 0) -> tuple[list[Sample], pd.DataFrame]
 
 
 def tables(
-    name: str = "pretended", clusters: int = 48, seed: int = 0, model_seed: int = 1
+    name: str = "pretended",
+    clusters: int = 48,
+    seed: int = 0,
+    model_seed: int = 1,
+    longest: int = 30,
+    ca_only: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Evaluation and residue table of a pretended model that knows its own error, with all baselines."""
+    """Evaluation and residue table of a pretended model that knows its own error, with all baselines.
+
+    ``ca_only``: nothing but CA is known of any sample.
+    """
     generator = np.random.default_rng([seed, model_seed])
-    samples, split = data(clusters, seed)
+    samples, split = data(clusters, seed, longest)
     train = [sample for sample in samples if split.at[sample.id, "split"] == "train"]
     held = [sample for sample in samples if split.at[sample.id, "split"] != "train"]
     predictions, sigmas = [], []
@@ -76,6 +100,8 @@ def tables(
         noise = generator.normal(0, sigma, (5, sample.length, 3)) * [1, 1, 0.1]
         predictions.append(baselines.build(np.nan_to_num(sample.torsions) + noise))
         sigmas.append(sigma)
+    if ca_only:
+        train, held = ([with_ca_only(sample) for sample in part] for part in (train, held))
     plddt = [
         np.clip(95 - 15 * s + generator.normal(0, 4, p.length), 1, 99)
         for s, p in zip(sigmas, held, strict=True)

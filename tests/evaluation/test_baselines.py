@@ -69,3 +69,11 @@ def test_without_torsions_only_the_constants_are_left(training):
     assert list(baselines.train_baselines(sequences, torsions)) == list(baselines.METHODS)
     nothing = [np.full_like(values, np.nan) for values in torsions]
     assert list(baselines.train_baselines(sequences, nothing)) == ["helix", "extended"]
+
+
+def test_samples_without_torsions_are_no_templates(training):
+    sequences, torsions = training
+    unknown = [np.full_like(torsions[0], np.nan), *torsions[1:]]
+    predict = baselines.train_baselines(sequences, unknown)["nearest"]
+    known = baselines.train_baselines(sequences[1:], torsions[1:])["nearest"]
+    np.testing.assert_array_equal(predict("x", sequences[0]), known("x", sequences[0]))

@@ -149,3 +149,20 @@ def test_thinning_hears_every_cluster_before_any_twice():
     assert (fragments.groupby("split").size() == 2).all()
     assert (fragments.groupby("split")["cluster"].nunique() == 2).all()
     assert thin(samples, split, 10**6) == samples
+
+
+def test_whole_chains_are_thinned_by_themselves():
+    samples, split = data(clusters=60, longest=60)
+    kept = thin(samples, split, 3, "chain")
+    chains = split.loc[[sample.id for sample in kept if sample.kind == "chain"]]
+    assert (chains.groupby("split").size() == 3).all()
+    assert [s for s in kept if s.kind != "chain"] == [s for s in samples if s.kind != "chain"]
+
+
+def test_what_is_thinned_out_is_said(run, capsys):
+    assert evaluate(run, "thin.tsv", "embeddings", "--max-fragments", "1") == 0
+    assert "kind fragment are not evaluated: at most 1 of each part" in capsys.readouterr().err
+    table = pd.read_csv(run / "thin.tsv", sep="\t").query("method == 'thin' and kind == 'fragment'")
+    assert (table.groupby("split").size() == 1).all()
+    record = json.loads((run / "thin.json").read_text())
+    assert record["max_fragments"] == 1 and record["max_chains"] == 1000

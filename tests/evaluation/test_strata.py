@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from betafold.evaluation.strata import helix_fraction, length_band
+from betafold.evaluation import baselines
+from betafold.evaluation.strata import ca_helix_fraction, helix_fraction, helix_fraction_of, length_band
 
 
 def chain(pattern: str) -> np.ndarray:
@@ -30,6 +31,22 @@ def test_helix_fraction(pattern, fraction):
 
 def test_no_torsions_no_fraction():
     assert np.isnan(helix_fraction(np.full((5, 3), np.nan)))
+
+
+@pytest.mark.parametrize("pattern", ["h" * 12, "e" * 12, "e" * 12 + "h" * 14 + "e" * 10])
+def test_a_trace_of_ca_tells_nearly_the_same(pattern):
+    torsions = chain(pattern)
+    coords = baselines.build(np.nan_to_num(torsions, nan=np.pi)[None])[0]
+    assert ca_helix_fraction(coords[:, 1]) == pytest.approx(helix_fraction(torsions), abs=0.06)
+    assert ca_helix_fraction(coords[:, 1] * [1, 1, -1]) == 0  # the mirror image is no alpha helix
+    assert helix_fraction_of(torsions, coords) == helix_fraction(torsions)
+    unknown = np.full_like(torsions, np.nan)
+    assert helix_fraction_of(unknown, coords) == ca_helix_fraction(coords[:, 1])
+
+
+def test_unknown_or_too_few_ca_give_no_fraction():
+    assert np.isnan(ca_helix_fraction(np.full((9, 3), np.nan)))
+    assert np.isnan(ca_helix_fraction(np.zeros((3, 3))))
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,19 @@ def test_conformers_are_ranked_by_the_shared_code(weights):
     # Of an untrained model: no structure has its distances.
     assert len(conformers.diagnostics) == 2
     assert all(0.1 < row["stress"] < 10 and 0 < row["outside_top3"] < 1 for row in conformers.diagnostics)
+
+
+def test_fewer_samples_are_drawn_of_long_chains():
+    settings = ConformerSettings()
+    drawn = [settings.draws(length) for length in (10, 128, 129, 200, 256, 512)]
+    assert drawn == [64, 64, 63, 26, 16, 16]
+    assert settings.draws(512, num_models=20) == 20  # as many as are wanted
+    assert SETTINGS.draws(512) == 6
+
+
+def test_a_long_chain_has_as_many_conformers_as_are_wanted(weights, monkeypatch):
+    monkeypatch.setattr("betafold.prediction.candidates.FULL_LENGTH", 4)
+    monkeypatch.setattr("betafold.prediction.candidates.FEWEST_DRAWS", 2)
+    model = build(weights)
+    assert len(candidates(model, SEQUENCES)[0].ca) == 1 + 2
+    assert len(build_conformers(model, pad_inputs(SEQUENCES), 5, 0, SETTINGS).coords) == 5

@@ -14,10 +14,10 @@ from betafold.reports.benchmark.inputs import Benchmark, Contender
 from betafold.reports.geometry_figures import CA, peptides, predicted_ca
 from betafold.reports.style import BASELINE_DASHES, GREY, STRATUM_COLOURS, canvas
 
-BIN = 4
-"""Residues in a bin of length."""
 MIN_PEPTIDES = 10
 """Fewer make no point of a curve."""
+FEW = 100
+"""Test peptides, below which a tenth of them make a point, but three at least."""
 RESAMPLES = 300
 
 
@@ -30,21 +30,30 @@ def by_length(run: Benchmark) -> Figure:
     for ax, column in zip(axes, columns, strict=True):
         text, unit, *_ = comparison.METRICS[column]
         for method, rows in curves:
-            bins = rows["length"] // BIN * BIN + (BIN - 1) / 2
-            _curve(ax, rows[column], rows["cluster"], bins, method, colours(run)[method])
+            bins = comparison.length_bins(rows["length"])
+            _curve(ax, rows[column], rows["cluster"], bins, method, colours(run)[method], least(run))
         ax.set(xlabel="residues", ylabel=f"{text} ({unit})", title=text)
         ax.set_ylim(bottom=0)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        comparison.scale_lengths(run, ax)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
-def _curve(ax, values: pd.Series, clusters: pd.Series, at: pd.Series, method: str, colour: str) -> None:
+def least(run: Benchmark) -> int:
+    """How many peptides make a point of a curve."""
+    peptides = len(run.main.test())
+    return MIN_PEPTIDES if peptides >= FEW else max(3, peptides // 10)
+
+
+def _curve(
+    ax, values: pd.Series, clusters: pd.Series, at: pd.Series, method: str, colour: str, least: int
+) -> None:
     """Mean of ``values`` with its interval at every value of ``at`` that enough peptides have."""
     points = {
         x: mean_interval(part, clusters.loc[part.index], resamples=RESAMPLES)
         for x, part in values.groupby(at)
-        if part.notna().sum() >= MIN_PEPTIDES
+        if part.notna().sum() >= least
     }
     estimate, low, high = (
         [getattr(cell, name) for cell in points.values()] for name in ("estimate", "low", "high")
@@ -79,9 +88,14 @@ def by_separation(run: Benchmark, errors: dict[str, pd.DataFrame]) -> Figure:
     """Distance error against |i - j|, of ``separation_errors`` of several models."""
     figure, (ax,) = canvas(1, width=5.6, height=3.3)
     for method, rows in errors.items():
-        _curve(ax, rows["error"], rows["cluster"], rows["separation"], method, colours(run)[method])
+        _curve(
+            ax, rows["error"], rows["cluster"], rows["separation"], method, colours(run)[method], least(run)
+        )
     ax.set(xlabel="residues apart along the chain, |i − j|", ylabel="mean distance error (Å)")
     ax.set_ylim(bottom=0)
+    if comparison.has_chains(run):
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter("{x:g}")
     ax.legend()
     return figure
 

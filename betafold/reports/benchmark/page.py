@@ -46,7 +46,10 @@ def context(run: Benchmark) -> dict:
         "output_text": output_text,
         "accuracy_figures": _accuracy_sections(run, strata),
         "error_figures": _error_sections(run),
-        "tm_scales": accuracy_text.tm_scales(run),
+        "tm_text": accuracy_text.tm_score(run),
+        "samples_text": " ".join(
+            filter(None, [accuracy_text.chains(run), accuracy_text.without_torsions(run)])
+        ),
     }
 
 

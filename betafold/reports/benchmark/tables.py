@@ -32,6 +32,7 @@ def metrics(run: Benchmark) -> dict[str, tuple]:
 
 def groups(run: Benchmark) -> list[dict]:
     """Per stratum but the whole: n, clusters, and the main table of its peptides."""
+    known = metrics(run)
     tables = []
     for stratum, group, rows in strata(run.main.test()):
         if stratum == "all" or rows.empty:
@@ -42,7 +43,7 @@ def groups(run: Benchmark) -> list[dict]:
                 "group": group,
                 "n": len(rows),
                 "clusters": rows["cluster"].nunique(),
-                "records": comparison.metric_table(part),
+                "records": comparison.metric_table(part, known),
             }
         )
     return tables

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 
 from betafold.evaluation.intervals import Interval, mean_interval
+from betafold.evaluation.strata import LENGTH_BANDS
 from betafold.reports import comparison
 from betafold.reports.benchmark import tables
+from betafold.reports.benchmark.figures import least
 from betafold.reports.benchmark.inputs import Benchmark, Contender
-from betafold.reports.wording import compared, duration, interval, number, percent
+from betafold.reports.wording import compared, counted, duration, interval, number, percent
 
 FAMILY_NAMES = {"torsion": "torsion family", "mtp": "ProteinMTP family"}
 CLOSE = (1, 4)
@@ -45,7 +47,7 @@ def headline(run: Benchmark) -> list[str]:
     first = (
         f"On {len(rows)} test peptides from {rows['cluster'].nunique()} sequence clusters, the mean CA-RMSD of the single "
         f"answer is {', '.join(values)} and {interval(mean(run.main.test(rival)), 2, 'Å')} for the "
-        f"{comparison.label(rival)}, the strongest of the four trivial baselines. "
+        f"{comparison.label(rival)}, the strongest of the {counted(comparison.baselines(run.main))} trivial baselines. "
     )
     if len(run.models) > len(chosen):
         first += "Of each family the model with the lowest CA-RMSD on the validation split stands for all. "
@@ -184,20 +186,17 @@ def differences(run: Benchmark) -> str:
 
 
 def lengths(run: Benchmark) -> str:
-    """Error at the short and the long end."""
+    """Error at the short end and from 21 residues on."""
     clauses = []
     for model in run.representatives():
         rows = model.test()
         parts = [
-            f"{number(part['ca_rmsd'].mean(), 2, 'Å')} {words} (n = {len(part)})"
-            for words, part in (
-                ("up to 14 residues", rows[rows["length"] <= 14]),
-                ("from 21 residues on", rows[rows["length"] >= 21]),
-            )
-            if len(part)
+            f"{number(part['ca_rmsd'].mean(), 2, 'Å')} at {low} to {high} residues (n = {len(part)})"
+            for low, high in (LENGTH_BANDS[0], *LENGTH_BANDS[2:])
+            if len(part := rows[rows["length"].between(low, high)])
         ]
-        clauses.append(f"{quoted(model)} has a mean CA-RMSD of {' and '.join(parts)}")
-    return "; ".join(clauses) + ". Shades are 95 % intervals; points need at least ten peptides."
+        clauses.append(f"{quoted(model)} has a mean CA-RMSD of {', '.join(parts)}")
+    return "; ".join(clauses) + f". Shades are 95 % intervals; points need at least {least(run)} peptides."
 
 
 def separations(errors: dict[str, pd.DataFrame]) -> str:
@@ -233,18 +232,21 @@ def limits(run: Benchmark) -> list[str]:
     """What these numbers cannot say."""
     rows = run.main.test()
     kinds = rows["kind"].value_counts()
-    fragments = kinds.get("fragment", 0) / len(rows)
     peptides = kinds.get("free", 0) + kinds.get("bound", 0)
-    sample = (
-        f"{percent(fragments)} of the test peptides are fragments of longer chains, whose fold may depend on the rest of the "
-        f"chain; {peptides} are peptides of their own."
-    )
+    parts = [f"{peptides} of the {len(rows)} test samples are peptides of their own"]
+    if chains := kinds.get("chain", 0):
+        parts.append(f"{chains} are whole chains, of other proteins than those learned from")
+    if fragments := kinds.get("fragment", 0):
+        parts.append(
+            f"{fragments} are fragments of longer chains, whose fold may depend on the rest of the chain"
+        )
+    sample = "; ".join(parts) + "."
     trained = {model.training.get("n_training") for model in run.models} - {None}
     if not trained:
         return [sample]
     sizes = " or ".join(f"{size:,}" for size in sorted(trained))
     data = (
-        f"The models learned from {sizes} peptides and fragments. A family that gains more from data may order differently "
-        "where there is more of it."
+        f"The models learned from {sizes} samples. A family that gains more from data may order differently where there is "
+        "more of it."
     )
     return [data, sample]
