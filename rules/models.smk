@@ -13,6 +13,15 @@ def backbone(wildcards):
     return {} if about.get("kind") == "causal" else {"weights": ESM2}
 
 
+def longest():
+    """Residues of the longest test chains that all models take, so that all are timed on the same ones."""
+    specs = [spec(model) for model in MODELS]
+    if not all(about.get("family") == "mtp" for about in specs):
+        return 30
+    limits = [about.get("model", {}).get("max_length", 512) for about in specs]
+    return min(config["labels"]["max_length"], *limits)
+
+
 def features(wildcards):
     """What training and evaluation read: frozen embeddings, or the backbone that an mtp model adapts."""
     adapts = spec(wildcards.model).get("family") == "mtp"

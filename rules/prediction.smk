@@ -45,8 +45,9 @@ rule sequences:
         runtime=5,
     params:
         code=code_digest("sequences"),
+        longest=longest(),
     shell:
-        "betafold sequences --split {input} --part test --out {output} > {log} 2>&1"
+        "betafold sequences --split {input} --part test --longest {params.longest} --out {output} > {log} 2>&1"
 
 
 rule predict:

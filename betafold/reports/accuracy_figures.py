@@ -192,14 +192,14 @@ def training(run: Run) -> Figure:
     figure, axes = canvas(2 if with_rmsd else 1, height=2.6)
     palette = model_colours(run)
     for name, rows in histories.items():
-        axes[0].plot(rows["epoch"], rows["train_loss"], ":", color=palette[name], label=f"{name}, training")
+        axes[0].plot(rows["epoch"], rows["train_loss"], ":.", color=palette[name], label=f"{name}, training")
         axes[0].plot(rows["epoch"], rows["validation_loss"], color=palette[name], label=f"{name}, validation")
         best = rows.loc[rows["validation_loss"].idxmin()]
         axes[0].plot(best["epoch"], best["validation_loss"], "o", color=palette[name], markersize=5)
     axes[0].set(xlabel="epoch", ylabel="loss", title="loss (dot: epoch kept)")
     axes[0].legend()
     for name, rows in with_rmsd.items():
-        axes[1].plot(rows["epoch"], rows["validation_ca_rmsd"], color=palette[name], label=name)
+        axes[1].plot(rows["epoch"], rows["validation_ca_rmsd"], ".-", color=palette[name], label=name)
         axes[1].set(xlabel="epoch", ylabel="CA-RMSD (Å)", title="validation CA-RMSD")
         axes[1].legend()
     return figure

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 import betafold_ext
 from betafold.evaluation.metrics import pad
+from betafold.reports import comparison
 from betafold.reports.accuracy_figures import model_colours
 from betafold.reports.inputs import ModelResults, Run
 from betafold.reports.style import GREY, INK, canvas
@@ -77,11 +78,14 @@ def sensitivity(run: Run, curve: pd.DataFrame) -> Figure:
     return figure
 
 
-def example_ids(model: ModelResults) -> dict[str, str]:
-    """Best, median and worst test peptide of a model by CA-RMSD per residue."""
-    ordered = (
-        model.test().dropna(subset=["ca_rmsd"]).sort_values(["ca_rmsd_per_residue", "id"])["id"].tolist()
-    )
+def example_ids(run: Run) -> dict[str, str]:
+    """Best, median and worst test peptide of the main model by CA-RMSD per residue.
+
+    Of whole chains that would be the longest and the shortest; where there are any, lDDT orders them.
+    """
+    rows = run.main.test().dropna(subset=["ca_rmsd", "lddt"])
+    rows = rows.assign(error=-rows["lddt"] if comparison.has_chains(run) else rows["ca_rmsd_per_residue"])
+    ordered = rows.sort_values(["error", "id"])["id"].tolist()
     return {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
 
 
@@ -107,7 +111,7 @@ def examples(run: Run) -> Figure:
     """CA traces of the main model's best, median and worst test peptides over the native ones."""
     model = run.main
     figure, axes = canvas(3, height=3.0)
-    for ax, (rank, identifier) in zip(axes, example_ids(model).items(), strict=True):
+    for ax, (rank, identifier) in zip(axes, example_ids(run).items(), strict=True):
         residues = model.test_residues[model.test_residues["id"] == identifier]
         predicted, native, rmsd = superposed(residues)
         centre = np.nanmean(native, axis=0)

@@ -91,8 +91,8 @@ def _error_sections(run: Run) -> list[dict]:
         section(
             "Examples",
             geometry_figures.examples(run),
-            "CA traces of the best, median and worst test peptide by CA-RMSD per residue, predicted over native.",
-            "The main model’s best, median and worst test peptide by CA-RMSD per residue, predicted (colour) "
+            "CA traces of the best, median and worst test peptide of the main model, predicted over native.",
+            f"The main model’s best, median and worst test peptide by {_example_order(run)}, predicted (colour) "
             "superposed on native (grey), seen in the plane that shows most of the native. The large dot is the "
             "N-terminus.",
         ),
@@ -106,6 +106,10 @@ def _error_sections(run: Run) -> list[dict]:
         )
         sections.append(training)
     return sections
+
+
+def _example_order(run: Run) -> str:
+    return "lDDT" if comparison.has_chains(run) else "CA-RMSD per residue"
 
 
 def _torsion_sections(run: Run) -> list[dict]:

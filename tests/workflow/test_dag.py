@@ -75,6 +75,14 @@ def test_only_mtp_models_need_no_embeddings(project):
     assert "embed" not in jobs and jobs["train"] == 1
 
 
+def test_whole_chains_are_predicted_where_all_models_take_them(project):
+    (project.folder / "config" / "models" / "adapts.yaml").write_text(TINY_MTP)
+    for models, longest in (("adapts", 300), ("adapts, mixture", 30)):
+        (project.folder / "chains.yaml").write_text(f"models: [{models}]\nlabels: {{max_length: 300}}\n")
+        printed = project.snakemake("-n", "--printshellcmds", "all", "--configfile", "chains.yaml")
+        assert f"--part test --longest {longest} --out results/test.fasta" in printed
+
+
 def test_a_model_without_a_file_is_named(project):
     printed = project.snakemake("-n", "all", "--config", "models=[nowhere]", expect=1)
     assert "config/models/nowhere.yaml" in printed
