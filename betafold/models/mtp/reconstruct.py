@@ -11,6 +11,7 @@ from torch import Tensor
 
 from betafold.geometry.scaling import classical_mds
 from betafold.models.mtp.heads import pair_distances, pair_mask
+from betafold.models.mtp.losses import observed_ca, whole_fours
 
 STEPS = 8
 
@@ -19,7 +20,7 @@ def trace_from_distances(distances: Tensor, mask: Tensor, native: Tensor, steps:
     """CA [B, L, 3] for distances [B, L, L] and mask [B, L] (True = residue), with a gradient; 0 where padded.
 
     Distances do not tell a structure from its mirror image. That is no error a loss should punish them for, so the
-    hand is the one of ``native`` [B, L, 3] (0 where missing); where there is no native, ``ca_from_distances`` chooses.
+    hand is the one of ``native`` [B, L, 3] (NaN where missing), by the stretches of four that it has.
     """
     start = classical_mds(distances.detach(), mask.sum(dim=1))[0]
     ca = torch.where(mask[..., None], start, 0.0)
@@ -38,8 +39,9 @@ def guttman_transform(ca: Tensor, distances: Tensor, mask: Tensor) -> Tensor:
 
 def _agreement(ca: Tensor, native: Tensor, mask: Tensor) -> Tensor:
     """Of the hands of two traces [B, L, 3], [B]: the products of their CA(i..i+3) triple products, summed."""
-    whole = mask[:, 3:] & mask[:, 2:-1] & mask[:, 1:-2] & mask[:, :-3]
-    return (_triple_products(ca) * _triple_products(native) * whole).sum(dim=1)
+    native, observed = observed_ca(native)
+    agreement = _triple_products(ca) * _triple_products(native)
+    return (agreement * whole_fours(mask & observed)).sum(dim=1)
 
 
 def _triple_products(ca: Tensor) -> Tensor:

@@ -37,6 +37,21 @@ def test_the_hand_is_the_native_one():
         assert betafold_ext.kabsch_rmsd_batch(trace.numpy(), native.numpy())[0] < 1e-6
 
 
+def test_a_missing_residue_does_not_decide_the_hand():
+    mask = torch.ones(1, 14, dtype=torch.bool)
+    turn = torch.arange(14).double() * 1.745
+    helix = torch.stack([2.3 * turn.cos(), 2.3 * turn.sin(), 1.5 * torch.arange(14).double()], dim=1)[None]
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        native = helix + torch.randn(1, 14, 3, generator=generator).double() * 0.3
+        native = native + torch.randn(1, 1, 3, generator=generator).double() * 40
+        distances = exact(native, mask)
+        incomplete = native.clone()
+        incomplete[0, 5] = torch.nan
+        trace = trace_from_distances(distances, mask, incomplete)
+        assert betafold_ext.kabsch_rmsd_batch(trace.numpy(), native.numpy())[0] < 1e-6
+
+
 def test_padding_changes_nothing():
     lengths = [12, 7]
     mask = torch.arange(12) < torch.tensor(lengths)[:, None]
