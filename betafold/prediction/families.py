@@ -15,10 +15,13 @@ MakeCandidates = Callable[[nn.Module, Inputs, int, ConformerSettings, int, int],
 
 def candidates_of(model: nn.Module) -> MakeCandidates:
     """The function that makes candidates with ``model``."""
-    if family_of(model).name == "mtp":
+    family = family_of(model).name
+    if family == "torsion":
+        from betafold.prediction.torsion import torsion_candidates
+
+        return torsion_candidates
+    if family == "mtp":
         from betafold.prediction.mtp import mtp_candidates
 
         return mtp_candidates
-    from betafold.prediction.torsion import torsion_candidates
-
-    return torsion_candidates
+    raise LookupError(f"no conformers are known for models of family {family}")
