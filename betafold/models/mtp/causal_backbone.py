@@ -28,13 +28,14 @@ class CausalBackbone(Backbone):
     """
 
     def __init__(self, config: BackboneConfig, source: str, device: torch.device):
+        from safetensors import SafetensorError
         from transformers import AutoTokenizer
 
         folder = find_model(source)
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             model = _load(folder, config)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise BetaFoldError(
                 f"{source}: cannot be loaded as a language model ({_first_line(error)})"
             ) from error

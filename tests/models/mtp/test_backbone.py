@@ -1,6 +1,8 @@
 """Both backbones through one interface: placeholders, padding, adapters; and what is said when one is missing."""
 
 import importlib.util
+import json
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -213,8 +215,6 @@ def test_unknown_residues_are_one_line(backbone, residue):
 
 
 def test_the_same_weights_have_the_same_identity(config, tmp_path):
-    import shutil
-
     identity = build_backbone(config).identity
     assert set(identity) == {"kind", "name", "weights_sha256"} and len(identity["weights_sha256"]) == 64
     if config.kind == "causal":
@@ -236,10 +236,19 @@ def test_a_folder_without_a_model_is_one_line(tmp_path):
         build_backbone(BackboneConfig("causal", str(tmp_path)))
 
 
-def test_pickled_weights_and_own_code_are_refused(qwen3, tmp_path):
-    import json
-    import shutil
+@pytest.mark.parametrize("cut", [None, 5000])
+def test_weights_that_are_no_safetensors_are_one_line(qwen3, tmp_path, cut):
+    """Truncated, or the pointer that Git LFS leaves where the file itself was not fetched."""
+    folder = shutil.copytree(qwen3, tmp_path / "model")
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n"
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:cut] if cut else pointer)
+    with pytest.raises(BetaFoldError, match=f"{folder}: cannot be loaded as a language model") as error:
+        build_backbone(BackboneConfig("causal", str(folder)))
+    assert "\n" not in str(error.value)
 
+
+def test_pickled_weights_and_own_code_are_refused(qwen3, tmp_path):
     pickled = shutil.copytree(qwen3, tmp_path / "pickled")
     (pickled / "model.safetensors").unlink()
     torch.save({}, pickled / "pytorch_model.bin")
