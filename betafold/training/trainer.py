@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from betafold.errors import BetaFoldError
 from betafold.models.families import family_of
 from betafold.models.losses import weighted_mean
+from betafold.training.average import AveragedModel
 from betafold.training.config import TrainingConfig
 from betafold.training.dataset import Batch, PeptideDataset, shuffled_batches
 from betafold.training.device import get_rng_state, set_rng_state
@@ -42,9 +42,7 @@ class Trainer(ABC):
         self.model, self.config, self.device = model.to(device), config, device
         self.training, self.validation = training, validation
         self.family = family_of(model)
-        self.averaged = (
-            AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
-        )
+        self.averaged = AveragedModel(self.model, config.ema) if config.ema else None
         self.parameters = _trained(self.model)
         groups = parameter_groups(self.parameters.items(), config.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
