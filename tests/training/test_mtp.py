@@ -198,3 +198,19 @@ def test_mistakes_in_a_spec_are_named(tmp_path):
     path.write_text("family: mtp\nmodel: {output: torsions, backbone: {lora: {rang: 8}}}\n")
     with pytest.raises(BetaFoldError, match=r"model.backbone.lora: .*rang.*\n?.*model.output") as error:
         read_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("dropout", "message"),
+    [
+        (0, "0.0 is less than the minimum of 0.01"),
+        (1.0e-7, "1e-07 is less than the minimum of 0.01"),
+        (0.95, "0.95 is greater than the maximum of 0.9"),
+    ],
+)
+def test_dropout_that_could_not_draw_conformers_is_refused(tmp_path, dropout, message):
+    path = tmp_path / "m.yaml"
+    path.write_text(f"family: mtp\nmodel: {{output: distances, dropout: {dropout:.8f}}}\n")
+    with pytest.raises(BetaFoldError) as error:
+        read_spec(path)
+    assert str(error.value) == f"{path}: model.dropout: {message}"
