@@ -129,7 +129,10 @@ def weights_sha256(folder: Path) -> str:
 
 
 def _load(folder: Path, config: BackboneConfig) -> torch.nn.Module:
-    """The decoder without its vocabulary head; only safetensors are read, never code or pickles."""
+    """The decoder without its vocabulary head; only safetensors are read, never code or pickles.
+
+    Raises BetaFoldError where a tensor is missing or of another shape: the library would make it up at random.
+    """
     from transformers import AutoModel
     from transformers.utils import logging
 
@@ -141,11 +144,24 @@ def _load(folder: Path, config: BackboneConfig) -> torch.nn.Module:
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # a vocabulary head that is left out is no news
     try:
-        return AutoModel.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
+        model, loaded = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # they are reported below, beside those that are missing
+            output_loading_info=True,
+            **options,
         )
     finally:
         logging.set_verbosity(verbosity)
+    unfit = sorted({*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])})
+    if unfit:
+        raise BetaFoldError(
+            f"{folder}: its weights do not fit its config.json: {unfit[0]} is missing or of another shape "
+            f"(the first of {len(unfit)})"
+        )
+    return model
 
 
 def _checkpoint_activations(model: torch.nn.Module) -> None:

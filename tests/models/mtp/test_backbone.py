@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from betafold.embeddings.esm2 import load_esm2
 from betafold.errors import BetaFoldError
@@ -244,6 +245,33 @@ def test_weights_that_are_no_safetensors_are_one_line(qwen3, tmp_path, cut):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:cut] if cut else pointer)
     with pytest.raises(BetaFoldError, match=f"{folder}: cannot be loaded as a language model") as error:
+        build_backbone(BackboneConfig("causal", str(folder)))
+    assert "\n" not in str(error.value)
+
+
+def drop_layer(state):
+    return {name: value for name, value in state.items() if ".layers.1." not in name}
+
+
+def cut_norm(state):
+    return state | {"model.norm.weight": state["model.norm.weight"][:-1].clone()}
+
+
+def prefix_all(state):
+    return {f"module.{name}": value for name, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [(drop_layer, r"layers\.1\."), (cut_norm, r"norm\.weight"), (prefix_all, "embed_tokens")],
+)
+def test_missing_and_misshapen_tensors_are_not_made_up(qwen3, tmp_path, change, first):
+    folder = shutil.copytree(qwen3, tmp_path / "model")
+    state = change(load_file(folder / "model.safetensors"))
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        BetaFoldError, match=f"{folder}: its weights do not fit its config.json: {first}.* is missing"
+    ) as error:
         build_backbone(BackboneConfig("causal", str(folder)))
     assert "\n" not in str(error.value)
 
