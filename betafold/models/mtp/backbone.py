@@ -17,6 +17,7 @@ from betafold.errors import BetaFoldError
 from betafold.models.mtp.config import BackboneConfig
 
 PLACEHOLDER = "placeholder"
+UNUSED = ("contact_head", "lm_head")  # ESM-2's heads, which no hidden state comes from
 
 
 @dataclass(frozen=True)
@@ -127,36 +128,50 @@ def build_backbone(
 
 
 def add_lora(model: nn.Module, config: BackboneConfig) -> None:
-    """Freeze ``model`` and put adapters (float32) on its target modules, in place."""
+    """Freeze ``model`` and put adapters (float32) on its target modules, in place.
+
+    Raises BetaFoldError, in one line that names the model's linear layers, for a target that is none of them.
+    """
     model.requires_grad_(False)
     if not config.lora.rank:
         return
+    layers = _linear_layers(model)
+    adapted = {
+        target: [name for name in layers if _is_called(name, target)] for target in config.target_modules
+    }
+    if unknown := [target for target, names in adapted.items() if not names]:
+        there = sorted({name.rsplit(".", 1)[-1] for name in layers})
+        raise BetaFoldError(
+            "model.backbone.lora.target_modules: the backbone has no linear layer called "
+            f"{', '.join(unknown)}; it has {', '.join(there)}"
+        )
     with warnings.catch_warnings():
-        # peft warns about targets of other architectures; those it doesn't find are an error below.
+        # peft warns about targets of other architectures, and that a Conv1D holds its weights transposed.
         warnings.simplefilter("ignore")
         from peft import LoraConfig, inject_adapter_in_model
         from peft.tuners.tuners_utils import cast_adapter_dtype
 
-    settings = LoraConfig(
-        r=config.lora.rank,
-        lora_alpha=config.lora.alpha,
-        lora_dropout=config.lora.dropout,
-        target_modules=list(config.target_modules),
-        bias="none",
-    )
-    try:
+        settings = LoraConfig(
+            r=config.lora.rank,
+            lora_alpha=config.lora.alpha,
+            lora_dropout=config.lora.dropout,
+            target_modules=sorted({name for names in adapted.values() for name in names}),
+            bias="none",
+        )
         inject_adapter_in_model(settings, model)
-    except ValueError as error:
-        targets = ", ".join(config.target_modules)
-        raise BetaFoldError(
-            f"model.backbone.lora.target_modules: the backbone has no linear layer called {targets}; "
-            f"it has {', '.join(_linear_names(model))}"
-        ) from error
     cast_adapter_dtype(model, "default")
 
 
-def _linear_names(model: nn.Module) -> list[str]:
-    """Last parts of the names of the linear layers."""
-    return sorted(
-        {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    )
+def _linear_layers(model: nn.Module) -> list[str]:
+    """Names of the linear layers on the way to the last hidden state."""
+    from transformers.pytorch_utils import Conv1D  # GPT-2's linear layer
+
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, (nn.Linear, Conv1D)) and name.split(".", 1)[0] not in UNUSED
+    ]
+
+
+def _is_called(name: str, target: str) -> bool:
+    return name == target or name.endswith(f".{target}")

@@ -36,6 +36,21 @@ def config(request, esm2_weights, qwen3):
     return BackboneConfig(request.param, str(esm2_weights if request.param == "esm2" else qwen3))
 
 
+@pytest.fixture(scope="session")
+def gpt2(qwen3, tmp_path_factory):
+    """A random GPT-2 of 2 layers and 64 learned positions, with the tokenizer of the other one."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path_factory.mktemp("gpt2")
+    tokenizer = AutoTokenizer.from_pretrained(qwen3)
+    tokenizer.save_pretrained(folder)
+    config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=64)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(params=["continued", "residues"])
 def positions(request):
     return request.param
@@ -161,6 +176,46 @@ def test_wrong_target_modules_name_those_there_are(config):
     with pytest.raises(BetaFoldError, match=r"target_modules: .* called query; it has .*q_proj") as error:
         build_backbone(wrong)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("target", ["query", "embed_tokens", "layers", "proj"])
+def test_every_target_module_has_to_be_a_linear_layer(config, target):
+    half_wrong = replace(config, lora=LoraSettings(target_modules=("q_proj", target)))
+    with pytest.raises(BetaFoldError, match=f"target_modules: .* called {target}; it has .*q_proj"):
+        build_backbone(half_wrong)
+
+
+@pytest.mark.parametrize("target", ["regression", "dense"])
+def test_heads_that_no_state_comes_from_get_no_adapter(esm2_weights, target):
+    wrong = BackboneConfig("esm2", str(esm2_weights), lora=LoraSettings(target_modules=("fc1", target)))
+    with pytest.raises(
+        BetaFoldError, match=f"called {target}; it has fc1, fc2, k_proj, out_proj, q_proj, v_proj$"
+    ):
+        build_backbone(wrong)
+
+
+def test_a_part_of_the_name_tells_layers_of_the_same_name_apart(config):
+    targets = ("0.self_attn.q_proj", "1.self_attn.q_proj", "v_proj")
+    backbone = build_backbone(replace(config, lora=LoraSettings(target_modules=targets)))
+    adapted = {name.split(".lora_A")[0] for name, _ in backbone.named_parameters() if ".lora_A" in name}
+    assert {name.split("layers.")[1] for name in adapted} == {
+        f"{layer}.self_attn.{name}" for layer in (0, 1) for name in ("q_proj", "v_proj")
+    }
+
+
+def test_gpt2_gets_adapters_without_a_warning(gpt2):
+    """Its linear layers are of a class of its own."""
+    config = BackboneConfig("causal", str(gpt2), lora=LoraSettings(target_modules=("c_attn", "c_fc")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        backbone = build_backbone(config)
+    assert len([name for name, p in backbone.named_parameters() if p.requires_grad]) == 1 + 2 * 2 * 2
+    randomise_adapters(backbone)(SEQUENCES, COUNTS).placeholders.square().sum().backward()
+    assert all(p.grad.any() for p in backbone.parameters() if p.requires_grad)
+    with pytest.raises(
+        BetaFoldError, match="called q_proj, k_proj, v_proj, o_proj; it has c_attn, c_fc, c_proj$"
+    ):
+        build_backbone(replace(config, lora=LoraSettings()))
 
 
 @torch.no_grad()
