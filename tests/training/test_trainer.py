@@ -2,9 +2,13 @@
 
 import dataclasses
 
+import pytest
 import torch
 
+from betafold.models.families import FAMILIES
+from betafold.training.config import TrainingConfig
 from betafold.training.dataset import PeptideDataset, in_split
+from betafold.training.families import TRAINERS, trainer_class
 from betafold.training.torsion import TorsionTrainer
 
 
@@ -63,3 +67,14 @@ def test_datasets_of_sequences_alone(world):
     assert batch.x is None
     assert batch.sequences == [samples[0].sequence, samples[1].sequence]
     assert batch.to(torch.device("cpu")).mask.sum(1).tolist() == [samples[0].length, samples[1].length]
+
+
+def test_every_family_has_a_trainer_of_its_own():
+    assert TRAINERS.keys() == FAMILIES.keys()
+    trainers = {name: trainer_class(name) for name in FAMILIES}
+    assert len(set(trainers.values())) == len(FAMILIES)
+    for name, trainer in trainers.items():
+        assert trainer.__module__ == f"betafold.training.{name}"
+        assert issubclass(trainer.Config, TrainingConfig)
+    with pytest.raises(KeyError):
+        trainer_class("another")
