@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default auto: CUDA, else MPS, else the CPU",
     )
     parser.add_argument(
-        "--max-minutes", type=float, help="end the training of the structures after this time"
+        "--max-minutes", type=_minutes, help="end the training of the structures after this time"
     )
     parser.add_argument(
         "--on-change",
@@ -80,4 +80,13 @@ def _positive(text: str) -> int:
     return value
 
 
-_positive.__name__ = "positive integer"  # argparse names the type in its message
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
+
+
+# argparse names the type in its message
+_positive.__name__ = "positive integer"
+_minutes.__name__ = "number of minutes"

@@ -1,6 +1,7 @@
 """What the optimisation of every family of models can be told."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,9 @@ class TrainingConfig:
     confidence_tuning_epochs: int = 10
     confidence_learning_rate: float = 1e-3
     confidence_weight_decay: float = 0.1
+
+    def mistakes(self, model: Any) -> list[str]:
+        """One line for every mistake that a JSON schema cannot tell, for a model of the config ``model``."""
+        if not any(self.kind_weights.values()):
+            return ["training.kind_weights: all are 0, which leaves nothing to train on"]
+        return []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from betafold.models.mtp.config import MtpConfig
 from betafold.models.mtp.heads import pair_mask
 from betafold.models.mtp.losses import observed_ca
 from betafold.models.mtp.model import MtpModel
@@ -24,6 +25,13 @@ class MtpTraining(TrainingConfig):
     refined_distances_weight: float = 0.1
     fape_weight: float = 1.0
     dihedrals_weight: float = 0.5
+
+    def mistakes(self, model: MtpConfig) -> list[str]:
+        names = [f"{name}_weight" for name in terms_of(model)]
+        if any(getattr(self, name) for name in names):
+            return super().mistakes(model)
+        line = f"training: nothing to train with output: {model.output}, as {' and '.join(names)} are 0"
+        return [*super().mistakes(model), line]
 
 
 class MtpTrainer(Trainer):
@@ -63,6 +71,18 @@ class MtpTrainer(Trainer):
         pairs = pair_mask(observed)
         error = (output.distances - distances_of(native, observed)).abs() * pairs
         return {"distance_mae": (error.sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1), batch.weight)}
+
+
+def terms_of(model: MtpConfig) -> list[str]:
+    """Names of the terms that ``MtpModel.terms`` gives."""
+    if model.output == "coordinates":
+        return ["coordinates"]
+    terms = ["distances"]
+    if model.hand == "predicted":
+        terms.append("dihedrals")
+    if model.output == "egnn":
+        terms.append("refined_distances")
+    return terms if model.output == "distances" else [*terms, "fape"]
 
 
 def _is_term(name: str) -> bool:

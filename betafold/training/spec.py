@@ -1,5 +1,6 @@
 """A spec: the YAML file that describes a model and its training."""
 
+import math
 import os
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
@@ -35,6 +36,27 @@ class Spec:
         }
 
 
+def _is_integer(_checker, value) -> bool:
+    """8.0 is none: what counts layers or widths cannot use it."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_checker, value) -> bool:
+    """Neither .nan nor .inf is one, which no minimum or maximum would keep out."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
 def schema(family: str = DEFAULT) -> dict:
     """The JSON schema of a family's spec: its own keys and those that all families share."""
     folder = files("betafold.models")
@@ -60,14 +82,21 @@ def read_spec(path: str | os.PathLike, **overrides) -> Spec:
         where = f", line {mark.line + 1}" if mark else ""
         raise BetaFoldError(f"{path}{where}: not YAML; see config/models/ for examples") from None
     mistakes = [f"{path}: {mistake}" for mistake in find_mistakes(values)]
+    given = {key: value for key, value in overrides.items() if value is not None}
+    if given and not mistakes:
+        values = {**values, "training": values.get("training", {}) | given}
+        mistakes = [mistake.replace("training.", "--", 1) for mistake in find_mistakes(values)]
     if mistakes:
         raise BetaFoldError("\n".join(mistakes))
+    return _spec(values)
+
+
+def _spec(values: dict) -> Spec:
+    """From values that the schema allows."""
     family = _family_name(values)
     config = trainer_class(family).Config
     training = config(**values.get("training", {}))
-    kinds = config().kind_weights | training.kind_weights
-    given = {key: value for key, value in overrides.items() if value is not None}
-    training = replace(training, kind_weights=kinds, **given)
+    training = replace(training, kind_weights=config().kind_weights | training.kind_weights)
     return Spec(FAMILIES[family].config(values["model"]), training, family)
 
 
@@ -76,10 +105,13 @@ def find_mistakes(values) -> list[str]:
     name = _family_name(values)
     if name not in FAMILIES:
         return [f"family: {name} is not one of {', '.join(FAMILIES)}"]
-    validator = jsonschema.Draft202012Validator(schema(name))
+    validator = _Validator(schema(name))
     errors = sorted(validator.iter_errors(values), key=lambda error: list(map(str, error.absolute_path)))
     mistakes = [_line(error) for error in errors]
-    return mistakes or FAMILIES[name].mistakes(FAMILIES[name].config(values["model"]))
+    if mistakes:
+        return mistakes
+    spec = _spec(values)
+    return spec.family.mistakes(spec.model) + spec.training.mistakes(spec.model)
 
 
 def _family_name(values) -> str:

@@ -78,3 +78,10 @@ def test_mistakes_end_in_one_line(arguments, tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main([*arguments, "--epochs", "0"])
     assert "invalid positive integer value: '0'" in capsys.readouterr().err
+    for limit in ("-1", "nan", "inf", "soon"):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--max-minutes", limit])
+        assert f"invalid number of minutes value: '{limit}'" in capsys.readouterr().err
+    assert main([*arguments, "--seed", "-1"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "--seed: -1 is less than the minimum of 0" in error

@@ -15,7 +15,7 @@ from betafold.errors import BetaFoldError
 from betafold.models.mtp.config import MtpConfig
 from betafold.provenance import PACKAGE_ROOT
 from betafold.training.checkpoint import read_checkpoint
-from betafold.training.mtp import MtpTraining
+from betafold.training.mtp import MtpTraining, terms_of
 from betafold.training.spec import Spec, read_spec
 from betafold.training.train import train
 from tests.models.mtp.backbones import save_esm2
@@ -214,3 +214,41 @@ def test_dropout_that_could_not_draw_conformers_is_refused(tmp_path, dropout, me
     with pytest.raises(BetaFoldError) as error:
         read_spec(path)
     assert str(error.value) == f"{path}: model.dropout: {message}"
+
+
+@pytest.mark.parametrize("hand", ["predicted", "prior"])
+@pytest.mark.parametrize("output", ["coordinates", "distances", "distances_fape", "egnn"])
+def test_a_loss_without_any_weight_is_refused(data, weights, tmp_path, output, hand):
+    path = tmp_path / "m.yaml"
+    spec = make_spec(output)
+    config = dataclasses.replace(spec.model, hand=hand)
+    model = spec.family.build(config, weights, "cpu").eval()
+    sample = data[0][0]
+    with torch.no_grad():
+        answer = model([sample.sequence], torch.ones(1, sample.length, dtype=torch.bool), confidence=False)
+    terms = terms_of(config)
+    assert sorted(terms) == sorted(model.terms(answer, torch.from_numpy(sample.coords[None, :, 1])))
+
+    def write(weight):
+        pairs = ", ".join(f"{name}_weight: {weight if name == terms[0] else 0}" for name in terms)
+        path.write_text(f"family: mtp\nmodel: {{output: {output}, hand: {hand}}}\ntraining: {{{pairs}}}\n")
+
+    write(0.1)
+    read_spec(path)
+    write(0)
+    with pytest.raises(BetaFoldError, match=f"training: nothing to train with output: {output}") as error:
+        read_spec(path)
+    assert "\n" not in str(error.value) and all(f"{name}_weight" in str(error.value) for name in terms)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind"),
+    [("width", "32.0", "integer"), ("backbone", "{lora: {rank: 8.0}}", "integer")]
+    + [("backbone", "{lora: {alpha: .inf}}", "number"), ("dropout", ".nan", "number")],
+)
+def test_numbers_that_no_model_can_use_are_refused(tmp_path, key, value, kind):
+    path = tmp_path / "m.yaml"
+    path.write_text(f"family: mtp\nmodel: {{output: distances, {key}: {value}}}\n")
+    with pytest.raises(BetaFoldError, match=rf"model\.{key}.*is not of type '{kind}'$") as error:
+        read_spec(path)
+    assert "\n" not in str(error.value)

@@ -91,3 +91,54 @@ def test_files_that_are_not_there_or_not_text(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(BetaFoldError, match="not YAML"):
         read_spec(tmp_path / "binary.yaml")
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ("seed: -1", "seed: -1 is less than the minimum of 0"),
+        ("seed: 4294967296", "seed: 4294967296 is greater than the maximum of 4294967295"),
+        ("seed: 7.0", "seed: 7.0 is not of type 'integer'"),
+        ("epochs: 0", "epochs: 0 is less than the minimum of 1"),
+        ("epochs: 3.0", "epochs: 3.0 is not of type 'integer'"),
+        ("epochs: true", "epochs: True is not of type 'integer'"),
+        ("learning_rate: .nan", "learning_rate: nan is not of type 'number'"),
+        ("learning_rate: .inf", "learning_rate: inf is not of type 'number'"),
+        ("gradient_clip: .inf", "gradient_clip: inf is not of type 'number'"),
+        ("ema: .nan", "ema: nan is not of type 'number'"),
+        ("kind_weights: {free: .inf}", "kind_weights.free: inf is not of type 'number'"),
+        (
+            "kind_weights: {free: 0, bound: 0, fragment: 0.0, chain: 0}",
+            "kind_weights: all are 0, which leaves nothing to train on",
+        ),
+    ],
+)
+def test_numbers_that_nothing_could_be_trained_with_are_refused(tmp_path, training, message):
+    path = tmp_path / "a.yaml"
+    path.write_text(f"model: {{head: mixture}}\ntraining: {{{training}}}\n")
+    with pytest.raises(BetaFoldError) as error:
+        read_spec(path)
+    assert str(error.value) == f"{path}: training.{message}"
+
+
+def test_kinds_that_are_left_out_of_a_spec_keep_their_weight(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("model: {head: mixture}\ntraining: {kind_weights: {free: 0, bound: 0}}\n")
+    assert read_spec(path).training.kind_weights["fragment"] == 1
+
+
+def test_overrides_obey_the_schema_too(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("model: {head: mixture}\n")
+    assert read_spec(path, seed=2**32 - 1, epochs=1).training.seed == 2**32 - 1
+    for overrides, message in [
+        ({"seed": -1}, "--seed: -1 is less than the minimum of 0"),
+        ({"seed": 2**32}, "--seed: 4294967296 is greater than the maximum of 4294967295"),
+        ({"epochs": 0, "seed": 3}, "--epochs: 0 is less than the minimum of 1"),
+    ]:
+        with pytest.raises(BetaFoldError) as error:
+            read_spec(path, **overrides)
+        assert str(error.value) == message
+    path.write_text("model: {head: mixture}\ntraining: {seed: -2}\n")
+    with pytest.raises(BetaFoldError, match="a.yaml: training.seed: -2"):
+        read_spec(path, seed=-1)
