@@ -96,8 +96,15 @@ class CausalBackbone(Backbone):
 
 
 def find_model(source: str) -> Path:
-    """Directory of the model ``source``: a directory, or a hub id that is in the cache or can be downloaded."""
+    """Directory of the model ``source``: a directory, or a hub id that is in the cache or can be downloaded.
+
+    Raises BetaFoldError, in one line, where it is neither.
+    """
     folder = Path(source)
+    if folder.is_file():
+        raise BetaFoldError(
+            f"model.backbone.path: {source}: a file; give the directory that holds config.json"
+        )
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise BetaFoldError(f"{source}: no config.json, so no model in the Hugging Face format")
@@ -113,7 +120,9 @@ def find_model(source: str) -> Path:
             return snapshot(local_files_only=True)
         except LocalEntryNotFoundError:
             return snapshot()
-    except (OSError, ValueError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+    except HFValidationError:
+        raise BetaFoldError(f"model.backbone.path: {source}: no such directory") from None
+    except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise BetaFoldError(
             f"model.backbone.path: {source}: neither a directory nor a model that the hub gives ({_first_line(error)}); "
             f"where there is a network, `hf download {source} --local-dir DIR`, then give DIR with --weights"

@@ -279,12 +279,25 @@ def test_the_same_weights_have_the_same_identity(config, tmp_path):
         assert again["weights_sha256"] == identity["weights_sha256"]
 
 
-@pytest.mark.parametrize("source", ["somebody/no-such-model", "/no/such/folder"])
+@pytest.mark.parametrize("source", ["somebody/no-such-model", "no-such-model"])
 def test_a_missing_causal_model_says_how_to_get_it(monkeypatch, source):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(BetaFoldError, match=f"{source}: .*hf download {source} --local-dir") as error:
         build_backbone(BackboneConfig("causal", source))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "source", ["/no/such/folder", "./no-such-folder", "models/no/such", "~/no-such-folder"]
+)
+def test_what_can_be_no_hub_id_is_a_missing_directory(source):
+    with pytest.raises(BetaFoldError, match=f"{source}: no such directory$"):
+        build_backbone(BackboneConfig("causal", source))
+
+
+def test_a_weights_file_in_place_of_its_directory_is_one_line(qwen3):
+    with pytest.raises(BetaFoldError, match="model.safetensors: a file; give the directory"):
+        build_backbone(BackboneConfig("causal", str(qwen3 / "model.safetensors")))
 
 
 def test_a_folder_without_a_model_is_one_line(tmp_path):
