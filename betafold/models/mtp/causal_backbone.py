@@ -44,6 +44,11 @@ class CausalBackbone(Backbone):
                 f"{source}: an encoder-decoder model; model.backbone.path takes a decoder like Qwen3"
             )
         letters = _letter_tokens(tokenizer)
+        if letters is None and not _reads_letters(tokenizer):
+            raise BetaFoldError(
+                f"no tokenizer in {folder} that knows the letters of amino acids; "
+                "copy tokenizer.json there from where the model is from"
+            )
         embedding = model.get_input_embeddings().weight
         known = sorted(letters.values()) if letters else list(range(min(256, len(embedding))))
         # Placeholders start amidst what the model reads.
@@ -202,6 +207,11 @@ def _letter_tokens(tokenizer) -> dict[str, int] | None:
     if not all(letter in vocabulary for letter in AMINO_ACIDS):
         return None
     return {letter: vocabulary[letter] for letter in AMINO_ACIDS + "XBZUO" if letter in vocabulary}
+
+
+def _reads_letters(tokenizer) -> bool:
+    """Whether a sequence is anything but unknown tokens; the library makes up an empty tokenizer where none is."""
+    return bool(set(tokenizer(AMINO_ACIDS, add_special_tokens=False)["input_ids"]) - {tokenizer.unk_token_id})
 
 
 def _first_line(error: Exception) -> str:

@@ -13,6 +13,8 @@ from betafold.models.mtp.dropout import Dropout
 
 def masked_max_pool(x: Tensor, mask: Tensor) -> Tensor:
     """Maximum [B, D] of x [B, T, D] over the places where mask [B, T] is True; 0 where there is none."""
+    if not x.shape[1]:
+        return x.new_zeros(x.shape[0], x.shape[2])
     pooled = x.masked_fill(~mask[..., None], torch.finfo(x.dtype).min).amax(dim=1)
     return torch.where(mask.any(dim=1)[:, None], pooled, 0.0)
 

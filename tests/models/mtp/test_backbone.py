@@ -14,6 +14,7 @@ from betafold.embeddings.esm2 import load_esm2
 from betafold.errors import BetaFoldError
 from betafold.models.mtp.backbone import build_backbone
 from betafold.models.mtp.config import BackboneConfig, LoraSettings
+from betafold.models.mtp.labelwise import masked_max_pool
 from tests.models.mtp.backbones import save_qwen3
 
 SEQUENCES = ["GIGKFLHSAKKFGKAFVGEIMNS", "ACDEFGHIKL", "LLKKLL"]
@@ -260,6 +261,35 @@ def test_a_tokenizer_without_letters_is_said_once(tmp_path):
     with pytest.raises(BetaFoldError, match="placeholder_positions: residues needs one token per residue"):
         build_backbone(BackboneConfig("causal", str(folder), placeholder_positions="residues"))
     assert states.input_mask.sum() == 4
+
+
+def test_a_model_without_a_tokenizer_is_one_line(qwen3, tmp_path):
+    """The library makes up an empty tokenizer, which every sequence is the same to."""
+    folder = tmp_path / "none"
+    shutil.copytree(qwen3, folder, ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(BetaFoldError, match=f"no tokenizer in {folder}") as error:
+        build_backbone(BackboneConfig("causal", str(folder)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_tokenizer_of_small_letters_only_is_one_line(qwen3, tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    folder = tmp_path / "small"
+    shutil.copytree(qwen3, folder, ignore=shutil.ignore_patterns("tokenizer*"))
+    vocabulary = {token: index for index, token in enumerate(["<unk>", *"abcdefghijklmnopqrstuvwxyz"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>").save_pretrained(folder)
+    with pytest.raises(BetaFoldError, match=f"no tokenizer in {folder} that knows the letters"):
+        build_backbone(BackboneConfig("causal", str(folder)))
+
+
+@pytest.mark.parametrize("length", [0, 3])
+def test_the_maximum_of_nothing_is_zero(length):
+    x = torch.full((2, length, 4), -5.0)
+    assert torch.equal(masked_max_pool(x, torch.zeros(2, length, dtype=torch.bool)), torch.zeros(2, 4))
 
 
 @pytest.mark.parametrize("residue", ["J", "x", " "])
