@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--split", required=True, metavar="TSV", help="table made by `betafold split`")
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="receives best.pt, last.pt and history.tsv"
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="receives best.pt, last.pt and history.tsv; of an mtp model adapter.safetensors as well",
     )
     parser.add_argument("--epochs", type=_positive, help="instead of the spec's")
     parser.add_argument("--seed", type=int, help="instead of the spec's")

@@ -1,10 +1,12 @@
 """Checkpoints: a model's weights with everything needed to rebuild it and to say where it came from."""
 
+import json
 import os
 import pickle
 import zipfile
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from betafold.errors import BetaFoldError
@@ -23,6 +25,22 @@ def save_checkpoint(path: str | os.PathLike, model: nn.Module, meta: dict, state
     payload = {"format": FORMAT, **stored.describe(), "state": stored.state, "meta": meta}
     with write_beside(path) as partial:
         torch.save(payload, partial)
+
+
+def save_adapter(path: str | os.PathLike, model: nn.Module, meta: dict, state: dict | None = None) -> None:
+    """Write what ``save_checkpoint`` stores of ``model`` as safetensors in float32, for other programs to read.
+
+    The file's metadata are texts: family, spec (JSON), digest of the backbone's weights, commit and code digest.
+    """
+    stored = StoredModel.of(model, meta, state)
+    tensors = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in stored.state.items()
+    }
+    metadata = {"family": stored.family_name, "spec": json.dumps(meta["spec"], sort_keys=True)}
+    metadata |= {name: meta[name] for name in ("weights_sha256", "git_commit", "code_digest")}
+    with write_beside(path) as partial:
+        save_file(tensors, partial, metadata)
 
 
 def read_checkpoint(path: str | os.PathLike) -> StoredModel:

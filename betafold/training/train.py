@@ -14,7 +14,7 @@ from torch import nn
 from betafold.errors import BetaFoldError
 from betafold.provenance import provenance
 from betafold.structures.samples import Sample
-from betafold.training.checkpoint import save_checkpoint
+from betafold.training.checkpoint import save_adapter, save_checkpoint
 from betafold.training.confidence import fit_confidence
 from betafold.training.dataset import PeptideDataset, data_sha256, in_split
 from betafold.training.device import choose_device, reproducible
@@ -47,7 +47,7 @@ def train(
     takes are left out.
 
     ``out_dir`` receives ``best.pt`` (checkpoint), ``last.pt`` (resume state) and ``history.tsv`` after every
-    epoch. If it already holds a ``last.pt``, training goes on from there and, on the same kind of device,
+    epoch, and ``adapter.safetensors`` (the checkpoint's tensors) where a backbone is adapted. If it already holds a ``last.pt``, training goes on from there and, on the same kind of device,
     ends in the same weights as a run that was never interrupted; a run with another spec, data, weights or
     code is refused, or replaced with ``on_change="restart"``. ``max_minutes`` ends the first stage early.
     """
@@ -172,14 +172,17 @@ def _second_stage(run: RunState, trainer: Trainer) -> None:
 
 
 def _write(run: RunState, trainer: Trainer, meta: dict, out: Path) -> None:
-    """Resume state first: the other two files follow from it."""
+    """Resume state first: the other files follow from it."""
     run.save(out / "last.pt")
     run.write_history(out / "history.tsv")
     validation = {
         key.removeprefix("validation_"): v for key, v in run.best_row.items() if "validation_" in key
     }
     state = {"epoch": run.best_row["epoch"], "stop_reason": run.stop_reason, "finished": run.finished}
-    save_checkpoint(out / "best.pt", trainer.evaluated, meta | state | {"validation": validation}, run.best)
+    meta = meta | state | {"validation": validation}
+    save_checkpoint(out / "best.pt", trainer.evaluated, meta, run.best)
+    if not trainer.family.reads_embeddings:  # it adapts a backbone
+        save_adapter(out / "adapter.safetensors", trainer.evaluated, meta, run.best)
 
 
 def _meta(

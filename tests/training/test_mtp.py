@@ -1,6 +1,7 @@
 """The mtp family on the shared training path: what it logs and stores, and that a kill changes nothing."""
 
 import dataclasses
+import json
 import pickle
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from betafold.errors import BetaFoldError
 from betafold.models.mtp.config import MtpConfig
@@ -118,6 +121,28 @@ def test_the_checkpoint_holds_adapters_and_says_what_it_stands_on(data, weights,
     assert output.plddt_logits.isfinite().all()
 
 
+def test_the_adapter_is_the_checkpoint_as_safetensors(data, weights, tmp_path):
+    spec = make_spec("coordinates", epochs=2)
+    best = train(spec, *data, tmp_path, weights=weights, device="cpu")
+    stored = read_checkpoint(best)
+    path = tmp_path / "adapter.safetensors"
+    tensors = load_file(path)
+    assert tensors.keys() == stored.state.keys()
+    for name, value in stored.state.items():
+        assert tensors[name].dtype == torch.float32
+        assert torch.equal(tensors[name], value)
+    with safe_open(path, "pt") as handle:
+        metadata = handle.metadata()
+    assert metadata.pop("family") == "mtp"
+    assert json.loads(metadata.pop("spec")) == json.loads(json.dumps(spec.as_dict()))
+    assert metadata == {name: stored.meta[name] for name in ("weights_sha256", "git_commit", "code_digest")}
+    path.unlink()
+    train(spec, *data, tmp_path, weights=weights, device="cpu")  # nothing left to train
+    assert_same(load_file(path), tensors)
+    names = {"best.pt", "last.pt", "history.tsv", "adapter.safetensors"}
+    assert {file.name for file in tmp_path.iterdir()} == names
+
+
 def test_accumulated_batches_are_one_step(data, weights, tmp_path):
     """Two halves of a batch, accumulated, give the gradient of the whole where all weights are alike."""
     from betafold.training.dataset import PeptideDataset
@@ -157,6 +182,7 @@ def test_a_killed_run_ends_bit_identical(data, weights, tmp_path):
     train(spec, *data, tmp_path / "run", weights=weights, device="cpu")
     for name in ("best.pt", "last.pt"):
         assert_same(*(torch.load(tmp_path / run / name, weights_only=True) for run in ("whole", "run")))
+    assert_same(*(load_file(tmp_path / run / "adapter.safetensors") for run in ("whole", "run")))
 
 
 def test_a_missing_backbone_is_one_line(data, tmp_path, monkeypatch):
