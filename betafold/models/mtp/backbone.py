@@ -38,12 +38,14 @@ class Backbone(nn.Module, ABC):
         dim: D, width of a hidden state.
         identity: plain values: ``kind``, ``name``, ``weights_sha256`` of the frozen weights.
         one_token_per_residue: whether every residue is a token of its own.
+        max_positions: of tokens and placeholders, that the model was made for; None = as many as there are.
     """
 
     name: str
     dim: int
     identity: dict
     one_token_per_residue: bool = True
+    max_positions: int | None = None
 
     def __init__(self, placeholder: Tensor, placeholder_positions: str = "continued"):
         super().__init__()
@@ -65,7 +67,8 @@ class Backbone(nn.Module, ABC):
     def forward(self, sequences: Sequence[str], n_placeholders: Tensor | None) -> BackboneStates:
         """Hidden states of ``sequences``, each followed by ``n_placeholders`` [B] placeholders (None = no one).
 
-        Raises ValueError unless there is one placeholder per residue.
+        Raises ValueError unless there is one placeholder per residue, and BetaFoldError for a sequence with an
+        unknown residue or one that takes more positions than the backbone has.
         """
         device = self.placeholder.device
         lengths = torch.tensor([len(sequence) for sequence in sequences], device=device)
@@ -75,6 +78,8 @@ class Backbone(nn.Module, ABC):
                 "each residue has one"
             )
         encoded = [self.tokenise(sequence) for sequence in sequences]
+        if self.max_positions is not None:
+            self._check_positions(sequences, encoded, n_placeholders is not None)
         sizes = torch.tensor([len(tokens) for tokens, _ in encoded], device=device)
         starts = torch.tensor([start for _, start in encoded], device=device)
         appended = torch.zeros_like(lengths) if n_placeholders is None else lengths
@@ -89,7 +94,7 @@ class Backbone(nn.Module, ABC):
         positions = place.expand_as(mask)
         if self.placeholder_positions == "residues":
             shift = torch.where(is_input, 0, (sizes - starts)[:, None])
-            positions = (positions - shift).clamp(min=0)
+            positions = torch.where(mask, positions - shift, 0)  # padding has no positions of its own
         hidden = self.encode(x, mask, positions).to(self.placeholder.dtype)
         residues = _rows(hidden, starts, lengths) if self.one_token_per_residue else None
         placeholders = None if n_placeholders is None else _rows(hidden, sizes, lengths)
@@ -100,6 +105,21 @@ class Backbone(nn.Module, ABC):
             placeholders=placeholders,
             residues=residues,
         )
+
+    def _check_positions(
+        self, sequences: Sequence[str], encoded: list[tuple[list[int], int]], placeholders: bool
+    ) -> None:
+        continued = placeholders and self.placeholder_positions == "continued"
+        for sequence, (tokens, start) in zip(sequences, encoded, strict=True):
+            needed = len(tokens) + continued * len(sequence)
+            if needed <= self.max_positions:
+                continue
+            longest = (self.max_positions - start) // (1 + continued)
+            advice = f"; set model.max_length to {longest} or less" if self.one_token_per_residue else ""
+            raise BetaFoldError(
+                f"sequence '{sequence[:40]}': its {len(sequence)} residues take {needed} positions, and {self.name} "
+                f"has {self.max_positions}{advice}"
+            )
 
 
 def _rows(hidden: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:

@@ -67,7 +67,9 @@ class CausalBackbone(Backbone):
             )
         self.model, self.tokenizer, self._letters = model, tokenizer, letters
         self.name = folder.name if Path(source).is_dir() else source
-        self.dim = model.config.get_text_config().hidden_size
+        text = model.config.get_text_config()
+        self.dim = text.hidden_size
+        self.max_positions = getattr(text, "max_position_embeddings", None)
         self.identity = {"kind": "causal", "name": self.name, "weights_sha256": weights_sha256(folder)}
         add_lora(model, config)
         if config.gradient_checkpointing:

@@ -292,6 +292,22 @@ def test_the_maximum_of_nothing_is_zero(length):
     assert torch.equal(masked_max_pool(x, torch.zeros(2, length, dtype=torch.bool)), torch.zeros(2, 4))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("placeholders", "longest"), [("continued", 32), ("residues", 64), (None, 64)])
+def test_a_chain_beyond_the_learned_positions_is_one_line(gpt2, placeholders, longest):
+    """The longest one that fits is read; one residue more names the limit."""
+    config = BackboneConfig("causal", str(gpt2), lora=LoraSettings(rank=0))
+    backbone = build_backbone(replace(config, placeholder_positions=placeholders or "continued"))
+
+    def read(length):
+        return backbone(["ACD", "L" * length], torch.tensor([3, length]) if placeholders else None)
+
+    assert read(longest).residues.isfinite().all()
+    with pytest.raises(BetaFoldError, match=rf"has 64; set model.max_length to {longest} or less$") as error:
+        read(longest + 1)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("residue", ["J", "x", " "])
 def test_unknown_residues_are_one_line(backbone, residue):
     if backbone.identity["kind"] == "causal" and residue != "J":
