@@ -75,16 +75,20 @@ class StoredModel:
     def build(self, weights: str | None = None, device: torch.device | str = "cpu") -> nn.Module:
         """The model in evaluation mode on ``device``, its backbone from ``weights`` (None = the usual source).
 
-        Raises BetaFoldError if the tensors do not fit the program's model, or the backbone is another one.
+        Raises BetaFoldError if description or tensors do not fit the program's model, or the backbone is another
+        one.
         """
         config = self._config()
         try:
             model = self.family.build(config, weights, device)
+        except (KeyError, TypeError, ValueError) as error:  # a RuntimeError is of the device: it may be full
+            raise self._foreign(error) from None
+        if not self.family.reads_embeddings:  # first: tensors do not fit a backbone of another size
+            self._check_backbone(self.family.origin(model, None))
+        try:
             self.family.load_state(model, self.state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise self._foreign(error) from None
-        if not self.family.reads_embeddings:
-            self._check_backbone(self.family.origin(model, None))
         return model.eval()
 
     def _config(self):

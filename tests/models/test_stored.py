@@ -53,7 +53,7 @@ class Reader(nn.Module):
 
     def __init__(self, weights):
         super().__init__()
-        self.head = nn.Linear(2, 2)
+        self.head = nn.Linear(3 if weights == "c" else 2, 2)
         self.origin = {"backbone": "tiny", "weights_sha256": weights * 64}
 
 
@@ -72,7 +72,20 @@ def test_another_backbone_is_refused(monkeypatch):
     state = Reader("a").state_dict()
     stored = StoredModel("b", "reader", {}, state, {"backbone": "tiny", "weights_sha256": "a" * 64})
     assert torch.equal(stored.build().head.weight, state["head.weight"])
-    with pytest.raises(
-        BetaFoldError, match="backbone tiny, weights aaaaaaaaaaaa, not on tiny, weights bbbb.*--weights"
-    ):
-        stored.build("b")
+    for weights in "bc":  # of the same size and of another one
+        with pytest.raises(
+            BetaFoldError,
+            match=f"backbone tiny, weights aaaaaaaaaaaa, not on tiny, weights {weights * 4}.*--weights",
+        ):
+            stored.build(weights)
+
+
+def test_a_failure_to_build_is_no_other_version(monkeypatch):
+    class Full(ReaderFamily):
+        @staticmethod
+        def build(config, weights, device):
+            raise torch.OutOfMemoryError("the device is full")
+
+    monkeypatch.setitem(FAMILIES, "reader", Full())
+    with pytest.raises(torch.OutOfMemoryError, match="the device is full"):
+        StoredModel("b", "reader", {}, Reader("a").state_dict(), {}).build()
