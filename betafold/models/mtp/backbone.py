@@ -48,13 +48,17 @@ class Backbone(nn.Module, ABC):
     max_positions: int | None = None
 
     def __init__(self, placeholder: Tensor, placeholder_positions: str = "continued"):
+        """``placeholder`` [D] is what the trained embedding starts from."""
         super().__init__()
         self.placeholder_positions = placeholder_positions
         self.placeholder = nn.Parameter(placeholder.detach().clone().to(torch.float32))
 
     @abstractmethod
     def tokenise(self, sequence: str) -> tuple[list[int], int]:
-        """Token ids of ``sequence``, and how many of them stand before the first residue."""
+        """Token ids of ``sequence``, and how many of them stand before the first residue.
+
+        Raises BetaFoldError for a residue that has no token.
+        """
 
     @abstractmethod
     def embed(self, tokens: Tensor) -> Tensor:
@@ -135,7 +139,8 @@ def build_backbone(
 ) -> Backbone:
     """The backbone of ``config`` on ``device``; ``weights`` takes the place of ``config.path``.
 
-    Raises BetaFoldError, in one line that says how to get it, where the backbone is missing.
+    Raises BetaFoldError, in one line, where the backbone is missing (and how to get it), damaged or of another kind,
+    or where ``config`` asks for what it does not have.
     """
     source = weights or config.path
     if config.kind == "esm2":

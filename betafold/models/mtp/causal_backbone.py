@@ -28,6 +28,11 @@ class CausalBackbone(Backbone):
     """
 
     def __init__(self, config: BackboneConfig, source: str, device: torch.device):
+        """The model that ``source``, a directory or hub id, has, with new adapters.
+
+        Raises BetaFoldError, in one line, where model, weights or tokenizer are missing, damaged or of another kind, or
+        where ``config`` asks for layers, positions or a quantisation that cannot be had.
+        """
         from safetensors import SafetensorError
         from transformers import AutoTokenizer
 

@@ -27,6 +27,7 @@ class LabelWiseAttention(nn.Module):
     """
 
     def __init__(self, width: int, heads: int, max_length: int, dropout: float):
+        """Raises ValueError unless ``width`` is a multiple of ``heads``."""
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}")
@@ -60,7 +61,8 @@ class LabelWiseAttention(nn.Module):
     def draw(self, pooled: Tensor, states: Tensor, n: int) -> Tensor:
         """``n`` features [n, L, W] of one peptide, pooled input [1, W] and states [1, L, W], by dropout.
 
-        Dropout comes after queries, keys and attention, which all draws share.
+        Dropout comes after queries, keys and attention, which all draws share. Raises ValueError for more than
+        ``max_length`` labels.
         """
         query, key, value = (part.squeeze(0) for part in self._queries_keys_values(pooled, states))
         attention = (query @ key.mT * query.shape[-1] ** -0.5).softmax(-1)  # [H, L, L + 1]
