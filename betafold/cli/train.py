@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--epochs", type=_positive, help="instead of the spec's")
     parser.add_argument("--seed", type=int, help="instead of the spec's")
-    parser.add_argument("--threads", type=_positive, default=1, help="CPU threads (default 1)")
+    parser.add_argument("--threads", type=_threads, default=1, help="CPU threads (default 1)")
     parser.add_argument(
         "--device",
         default="auto",
@@ -83,6 +83,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _threads(text: str) -> int:
+    value = _positive(text)
+    if value > 1024:
+        raise ValueError
+    return value
+
+
 def _minutes(text: str) -> float:
     value = float(text)
     if not 0 <= value < float("inf"):
@@ -92,4 +99,5 @@ def _minutes(text: str) -> float:
 
 # argparse names the type in its message
 _positive.__name__ = "positive integer"
+_threads.__name__ = "number of threads"
 _minutes.__name__ = "number of minutes"

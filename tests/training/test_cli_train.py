@@ -78,6 +78,10 @@ def test_mistakes_end_in_one_line(arguments, tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main([*arguments, "--epochs", "0"])
     assert "invalid positive integer value: '0'" in capsys.readouterr().err
+    for threads in ("0", "99999999999"):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--threads", threads])
+        assert f"invalid number of threads value: '{threads}'" in capsys.readouterr().err
     for limit in ("-1", "nan", "inf", "soon"):
         with pytest.raises(SystemExit):
             main([*arguments, "--max-minutes", limit])
