@@ -65,10 +65,9 @@ class CausalBackbone(Backbone):
                 f"{source} does not give; use continued"
             )
         if letters is None:
-            warnings.warn(
+            _warn(
                 f"{source}: its tokenizer has no token for each amino acid's letter; sequences are tokenised like "
-                "text, several residues a token",
-                stacklevel=2,
+                "text, several residues a token"
             )
         self.model, self.tokenizer, self._letters = model, tokenizer, letters
         self.name = folder.name if Path(source).is_dir() else source
@@ -206,6 +205,16 @@ def _four_bit(config: BackboneConfig):
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=getattr(torch, config.dtype),
     )
+
+
+def _warn(line: str) -> None:
+    """A warning that stands on stderr as a plain line, without the place in the code that gives it."""
+    formatted = warnings.formatwarning
+    warnings.formatwarning = lambda message, *place: f"{message}\n"
+    try:
+        warnings.warn(line, stacklevel=3)
+    finally:
+        warnings.formatwarning = formatted
 
 
 def _letter_tokens(tokenizer) -> dict[str, int] | None:

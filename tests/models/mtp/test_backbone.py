@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 
@@ -15,6 +17,7 @@ from betafold.errors import BetaFoldError
 from betafold.models.mtp.backbone import build_backbone
 from betafold.models.mtp.config import BackboneConfig, LoraSettings
 from betafold.models.mtp.labelwise import masked_max_pool
+from tests.conftest import ROOT
 from tests.models.mtp.backbones import save_qwen3
 
 SEQUENCES = ["GIGKFLHSAKKFGKAFVGEIMNS", "ACDEFGHIKL", "LLKKLL"]
@@ -284,6 +287,20 @@ def test_a_tokenizer_of_small_letters_only_is_one_line(qwen3, tmp_path):
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>").save_pretrained(folder)
     with pytest.raises(BetaFoldError, match=f"no tokenizer in {folder} that knows the letters"):
         build_backbone(BackboneConfig("causal", str(folder)))
+
+
+def test_tokenising_like_text_is_one_plain_line_on_stderr(tmp_path):
+    folder = save_qwen3(tmp_path / "words", words=True)
+    code = (
+        "from betafold.models.mtp.backbone import build_backbone\n"
+        "from betafold.models.mtp.config import BackboneConfig\n"
+        f"build_backbone(BackboneConfig('causal', {str(folder)!r}))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stderr == (
+        f"{folder}: its tokenizer has no token for each amino acid's letter; sequences are tokenised like text, "
+        "several residues a token\n"
+    )
 
 
 @pytest.mark.parametrize("length", [0, 3])
