@@ -174,11 +174,6 @@ class MtpModel(nn.Module):
         """Parameters that are not the frozen backbone's, with their names in ``adapter_state``."""
         return ((_public(name), value) for name, value in self.named_parameters() if _is_own(name))
 
-    def parameter_counts(self) -> dict[str, int]:
-        """Numbers of ``trainable`` parameters, and of parameters in ``total`` (packed ones as they lie in memory)."""
-        own = sum(parameter.numel() for _, parameter in self.own_parameters())
-        return {"trainable": own, "total": sum(parameter.numel() for parameter in self.parameters())}
-
 
 def _is_own(name: str) -> bool:
     return not name.startswith(FROZEN) or ADAPTER in name
