@@ -104,7 +104,8 @@ def rank_candidates(
     chosen = choose(distances, num_models, first)
 
     agreement = _agreement(ca[chosen], ca[1:], n_threads)
-    plddt = candidates.plddt * np.minimum(agreement / np.maximum(agreement[:1], 1e-6), 1)
+    relative = np.divide(agreement, agreement[:1], out=np.ones_like(agreement), where=agreement[:1] > 0)
+    plddt = candidates.plddt * np.minimum(relative, 1)
     torsions, coords = candidates.backbones(chosen)
     return Conformers(
         lengths=np.array([ca.shape[1]]),
@@ -117,12 +118,17 @@ def rank_candidates(
 
 
 def _agreement(conformers: np.ndarray, samples: np.ndarray, n_threads: int) -> np.ndarray:
-    """Mean per-residue CA-lDDT [K, L] of each of K conformers [K, L, 3] to S samples [S, L, 3]."""
+    """Mean per-residue CA-lDDT [K, L] of each of K conformers [K, L, 3] to S samples [S, L, 3].
+
+    A sample in which a residue is far from all others says nothing of it; 0 where none does.
+    """
     pairs = len(conformers) * len(samples)
     left = np.repeat(conformers, len(samples), axis=0)
     right = np.tile(samples, (len(conformers), 1, 1))
     lddt = betafold_ext.lddt_batch(left, right, per_residue=True, n_threads=n_threads)
-    return lddt.reshape(len(conformers), pairs // len(conformers), -1).mean(axis=1)
+    lddt = lddt.reshape(len(conformers), pairs // len(conformers), -1)
+    known = np.isfinite(lddt)
+    return np.where(known, lddt, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ import torch
 import betafold_ext
 from betafold.models.distributions import TorsionDistribution
 from betafold.models.inputs import pad_inputs
-from betafold.prediction.candidates import ConformerSettings, sequence_seed
+from betafold.prediction.candidates import Candidates, ConformerSettings, sequence_seed
 from betafold.prediction.conformers import build_conformers, choose, rank_candidates
 from betafold.prediction.torsion import draw
 from tests.prediction.conftest import PEPTIDES, random_model
@@ -167,3 +167,21 @@ def test_wrong_settings():
         ConformerSettings(samples=1)
     with pytest.raises(ValueError, match="1-16"):
         build_conformers(random_model(), batch(SEQUENCES), num_models=17, settings=SETTINGS)
+
+
+@pytest.mark.parametrize("where", ["samples", "everywhere"])
+def test_a_residue_far_from_all_others_keeps_its_confidence(where):
+    """As in structures that no chain could have: its lDDT to such a sample is not defined."""
+    random = np.random.default_rng(0)
+    ca = (1.5 * np.arange(12)[:, None] + random.normal(size=(9, 12, 3))).astype(np.float32)
+    ca[0 if where == "everywhere" else 1 :, 4] += 500
+    plddt = np.linspace(30, 90, 12, dtype=np.float32)
+    assert np.isnan(betafold_ext.lddt_batch(ca[:1], ca[1:2], per_residue=True)[0, 4])
+
+    def backbones(chosen):
+        return np.zeros((len(chosen), 12, 3), np.float32), np.zeros((len(chosen), 12, 3, 3), np.float32)
+
+    found = rank_candidates(Candidates(ca, plddt, backbones), 3)
+    assert np.isfinite(found.plddt).all()
+    np.testing.assert_allclose(found.plddt[0, 0], plddt)
+    assert (found.plddt[1:, 0] <= plddt).all()
