@@ -13,6 +13,7 @@ ENVS = ROOT / "envs"
 PACKAGES = {
     "Bio": "biopython",
     "bs4": "beautifulsoup4",
+    "PIL": "pillow",
     "esm": "fair-esm",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
