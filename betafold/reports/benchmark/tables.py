@@ -119,6 +119,7 @@ def outputs(run: Benchmark) -> list[dict]:
                 "model": model,
                 "output": section.get("output", "–").replace("_", " + "),
                 "readout": section.get("readout", "–"),
+                "positions": section.get("backbone", {}).get("placeholder_positions"),
                 "backbone": model.training.get("backbone", "–"),
                 "cells": {
                     name: mean_interval(rows[name], rows["cluster"]) for name in COMPARED if name in known
