@@ -71,7 +71,8 @@ def ca_from_distances(distances, lengths=None, bond_weight=BOND_WEIGHT, like=Non
     Classical scaling gives the start, `stress.minimise_stress` the trace, with consecutive CA held 3.8 A (cis: 2.95 A)
     and next but one 5.0-7.3 A apart; a matrix that already has an exact solution keeps it. The hand is the one with the
     higher odds by its CA pseudo-dihedrals, those of any protein (`chirality.ca_log_odds`) or predicted ones, and by the
-    backbone that fits it (`trace.trace_energy`). Computed in float64 on the CPU, without a gradient.
+    backbone that fits it (`trace.trace_energy`). Computed on the CPU without a gradient, in float64 but for the
+    stress, which is minimised in float32.
 
     Args:
         distances, lengths: as in `classical_mds`.

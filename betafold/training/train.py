@@ -47,9 +47,10 @@ def train(
     takes are left out.
 
     ``out_dir`` receives ``best.pt`` (checkpoint), ``last.pt`` (resume state) and ``history.tsv`` after every
-    epoch, and ``adapter.safetensors`` (the checkpoint's tensors) where a backbone is adapted. If it already holds a ``last.pt``, training goes on from there and, on the same kind of device,
-    ends in the same weights as a run that was never interrupted; a run with another spec, data, weights or
-    code is refused, or replaced with ``on_change="restart"``. ``max_minutes`` ends the first stage early.
+    epoch, and ``adapter.safetensors`` (the checkpoint's tensors) where a backbone is adapted. If it already
+    holds a ``last.pt``, training goes on from there and, on the same kind of device, ends in the same weights
+    as a run that was never interrupted; a run with another spec, data, weights or code is refused, or replaced
+    with ``on_change="restart"``. ``max_minutes`` ends the first stage early.
     """
     out = Path(out_dir)
     torch_device = choose_device(device)

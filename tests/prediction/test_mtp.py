@@ -29,7 +29,7 @@ def build(weights: str, output: str = "distances") -> MtpModel:
     config = MtpConfig.from_dict(small)
     model = MtpModel(config, build_backbone(config.backbone, weights)).eval()
     with torch.no_grad():
-        for name, parameter in model.own_parameters():
+        for name, parameter in model.named_parameters():
             if name.startswith(("distances.", "coordinates.")):
                 parameter.add_(0.1 * torch.randn_like(parameter))
     return model

@@ -1,6 +1,5 @@
 """The mtp family: placeholder tokens of a language model -> distances or coordinates, with confidence."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -169,10 +168,6 @@ class MtpModel(nn.Module):
         if differing := own.keys() ^ state.keys():
             raise RuntimeError(f"{len(differing)} tensors are missing or unknown, e.g. {min(differing)}")
         self.load_state_dict({own[name]: value for name, value in state.items()}, strict=False)
-
-    def own_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Parameters that are not the frozen backbone's, with their names in ``adapter_state``."""
-        return ((_public(name), value) for name, value in self.named_parameters() if _is_own(name))
 
 
 def _is_own(name: str) -> bool:

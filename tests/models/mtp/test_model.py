@@ -26,10 +26,14 @@ def build(esm2_weights, **values) -> MtpModel:
     return MtpModel(config, build_backbone(config.backbone, str(esm2_weights)))
 
 
+def trained(model: MtpModel) -> dict[str, torch.nn.Parameter]:
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
 def randomise(model: MtpModel) -> MtpModel:
     torch.manual_seed(4)
     with torch.no_grad():
-        for _, parameter in model.own_parameters():
+        for parameter in trained(model).values():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return model
 
@@ -92,7 +96,7 @@ def test_terms_and_gradients(model):
     assert set(terms) == names
     assert all(term.shape == (3,) and term.isfinite().all() for term in terms.values())
     sum(term.sum() for term in terms.values()).backward()
-    without = {name for name, p in model.own_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
+    without = {name for name, p in trained(model).items() if p.grad is None or not p.grad.abs().sum() > 0}
     assert all(name.startswith("confidence.") for name in without), without
     assert all(p.grad is None for p in model.parameters() if not p.requires_grad)
 
@@ -187,7 +191,7 @@ def test_a_qwen3_directory_learns_and_comes_back(qwen3, tmp_path):
     config = MtpConfig.from_dict({**SMALL, "dropout": 0.0, "output": "distances_fape", "backbone": backbone})
     torch.manual_seed(0)
     model = MtpModel(config, build_backbone(config.backbone))
-    optimiser = torch.optim.AdamW([p for _, p in model.own_parameters()], lr=3e-3)
+    optimiser = torch.optim.AdamW(trained(model).values(), lr=3e-3)
     losses = []
     for _ in range(25):
         terms = model.train().terms(model(SEQUENCES, MASK, confidence=False), natives())
